@@ -160,7 +160,7 @@ def _released(candidates: list[_Candidate], specifier: SpecifierSet, *, prerelea
 def _names_prerelease(specifier: SpecifierSet) -> bool:
     try:
         return bool(specifier.prereleases)
-    except ValueError:  # packaging before 25 wants a PEP 440 version after `===`
+    except ValueError:  # packaging 24.1 takes only PEP 440 versions after `===` here
         return False
 
 

@@ -61,7 +61,7 @@ def project_name(text: str) -> str:
 
 
 def is_project_name(text: str) -> bool:
-    """Tell whether `text` is a legal name (packaging before 24.2 takes a line feed and non-ASCII letters for legal)."""
+    """Tell whether `text` is a legal name (packaging 24.1 lets a line feed and other letters through)."""
     return len(text) <= _MAX_PROJECT and _PROJECT.fullmatch(text) is not None
 
 
