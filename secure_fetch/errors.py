@@ -138,8 +138,16 @@ class ExpiredError(VerificationError):
         self.now = now
 
 
+_ALTERED = (
+    "It was altered on the server or on its way (an attack by arbitrary or endless data), or the mirror is damaged. "
+    "Nothing was handed over. Try another mirror; if it persists, tell its operator."
+)
+
+
 class LengthError(VerificationError):
     """Fewer or more bytes than signed."""
+
+    default_hint = _ALTERED
 
     def __init__(self, what: str, *, expected: int, actual: int, hint: str | None = None) -> None:
         super().__init__(f"{what} should be {expected} bytes long, but is {actual}.", hint=hint)
@@ -150,6 +158,8 @@ class LengthError(VerificationError):
 
 class HashError(VerificationError):
     """Other bytes than signed."""
+
+    default_hint = _ALTERED
 
     def __init__(self, what: str, *, algorithm: str, expected: str, actual: str, hint: str | None = None) -> None:
         super().__init__(f"{what} has the {algorithm} hash {actual}, but {expected} was signed.", hint=hint)

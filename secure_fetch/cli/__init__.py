@@ -1,0 +1,1 @@
+"""The commands: the only place that reads arguments, environment and configuration folders, and prints."""

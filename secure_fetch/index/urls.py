@@ -165,7 +165,8 @@ def normalise_url(url: str) -> str:
     # ASCII first: the lower case of some other letters is ASCII, and would turn one host into another.
     place = _AUTHORITY.fullmatch(authority.rpartition("@")[2].lower()) if authority.isascii() else None
     host = place[1].removesuffix(".") if place else ""
-    if place is None or (not host and (scheme in DEFAULT_PORTS or place[2])):
+    unnamed = not host and place is not None and (scheme in DEFAULT_PORTS or place[2])
+    if place is None or unnamed or (host and "" in host.split(".")):
         raise MalformedError(what, f"{authority[:200]!r} is not a host with a port")
     port = int(place[2]) if place[2] else DEFAULT_PORTS.get(scheme)
     if port is not None and port > _MAX_PORT:

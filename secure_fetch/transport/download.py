@@ -134,6 +134,8 @@ class Download:
         began, before = time.monotonic(), body.wired
         if began >= self._ends:
             return Fault(error=self._late())
+        if self._way.closed.is_set():
+            return fault(self._url, "the transport was closed")
         try:
             with bounded(min(self._ends, began + self._way.limits.read_timeout)):
                 data = body.read()

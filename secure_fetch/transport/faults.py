@@ -36,7 +36,7 @@ _TLS_HINT = (
 )
 _PROXY_HINT = "Check the proxy's settings (--proxy, HTTPS_PROXY, HTTP_PROXY, NO_PROXY)."
 _AGAIN = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
-_ABSENT = (HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN, HTTPStatus.GONE)
+_ABSENT = (HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN)  # only these mean "no newer root" (TRAPS A3)
 _SERVER_ERRORS = 500
 
 

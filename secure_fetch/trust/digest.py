@@ -31,11 +31,10 @@ _HEX = re.compile(r"[0-9a-f]*")
 _PREFERRED = ("sha256", "sha512", "sha384", "blake2b-256")
 
 
-def read_hashes(value: object, what: str) -> dict[str, str]:
-    """Return a `hashes` field: algorithm → digest in lower-case hexadecimal.
+def known_hashes(value: object, what: str) -> dict[str, str]:
+    """Return those of a `hashes` field that can be checked here: algorithm → digest in lower-case hexadecimal.
 
-    An unknown algorithm beside a known one is left out; alone, an empty object or a digest of the wrong form is a
-    `MalformedError`. So what is returned always names at least one hash that can be checked.
+    Perhaps there are none. An empty object or a digest of the wrong form is a `MalformedError`.
     """
     if not isinstance(value, dict) or not value:
         raise MalformedError(what, "`hashes` is not an object with at least one hash")
@@ -49,8 +48,19 @@ def read_hashes(value: object, what: str) -> dict[str, str]:
                     what, f"the {algorithm} hash is not {_ALGORITHMS[algorithm][1]} hexadecimal digits"
                 )
             known[algorithm] = digest
+    return known
+
+
+def read_hashes(value: object, what: str) -> dict[str, str]:
+    """Return a `hashes` field of something that is about to be checked: algorithm → digest.
+
+    An unknown algorithm beside a known one is left out; alone it is a `MalformedError`. So what is returned always
+    names at least one hash that can be checked.
+    """
+    known = known_hashes(value, what)
     if not known:
-        raise MalformedError(what, f"none of its hash algorithms is known here ({', '.join(sorted(value))[:80]})")
+        unknown = ", ".join(sorted(value))[:80] if isinstance(value, dict) else ""
+        raise MalformedError(what, f"none of its hash algorithms is known here ({unknown})")
     return known
 
 

@@ -25,10 +25,11 @@ if TYPE_CHECKING:
 
     from .delegations import DelegatedRole
     from .names import RoleName, TargetPath
-    from .roles import MetaFile, TargetFile, Targets
+    from .roles import MetaFile, Root, TargetFile, Targets
     from .state import Trusted, TrustedState
 
     Known = MutableMapping[tuple[str, str], Trusted[Targets]]
+    Remembered = tuple[Trusted[Root] | Trusted[Timestamp] | Trusted[Snapshot], ...]
 
 MAX_MIRRORS = 16
 
@@ -52,7 +53,7 @@ class Fetch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """Asks for a role's files in the store, of one version or all, highest version first."""
+    """Asks for a role's files in the store, of one version or all, highest version and then root version first."""
 
     role: RoleName
     version: int | None = None
@@ -99,14 +100,30 @@ def refresh(root: bytes, now: datetime, *, floor: int = 0, limits: Limits | None
     """
     limits = limits or Limits()
     state = yield from _walk_roots(trust.trust_root(root, now), limits)
-    if state.root.version < floor:
-        raise FloorError(floor=floor, reached=state.root.version)
+    _check_floor(state, floor)
     trust.check_root(state)
     memory = yield from _memory(state, SNAPSHOT, trust.read_snapshot, max(state.rotated.values()))
     held_snapshot = memory[1] if memory is not None else None
     state = yield from _timestamp(state, held_snapshot, limits)
     state = yield from _snapshot(state, held_snapshot, limits)
     return (yield from _targets(state, limits))
+
+
+def remembered(root: bytes, now: datetime, *, floor: int = 0) -> Workflow[Remembered]:
+    """Return what the store proves without a network: the newest root, and the memory of timestamp and snapshot.
+
+    It may have expired, so it is for looking at; only `refresh` makes a state that files are found under.
+    """
+    state = yield from _walk_stored_roots(trust.trust_root(root, now))
+    _check_floor(state, floor)
+    timestamp = yield from _memory(state, TIMESTAMP, trust.read_timestamp, state.rotated["timestamp"])
+    snapshot = yield from _memory(state, SNAPSHOT, trust.read_snapshot, max(state.rotated.values()))
+    return tuple(role for role in (state.root, timestamp and timestamp[1], snapshot and snapshot[1]) if role)
+
+
+def _check_floor(state: TrustedState, floor: int) -> None:
+    if state.root.version < floor:
+        raise FloorError(floor=floor, reached=state.root.version)
 
 
 def _fetch(
@@ -135,10 +152,7 @@ def _load(role: RoleName, version: int | None = None) -> Workflow[tuple[Stored, 
 
 def _walk_roots(state: TrustedState, limits: Limits) -> Workflow[TrustedState]:
     """Go from the configured root to the newest, one version at a time: first from the store, then the network."""
-    cached = yield from _cached_root(state)
-    while cached is not None:
-        state = cached
-        cached = yield from _cached_root(state)
+    state = yield from _walk_stored_roots(state)
     for _ in range(limits.root_rotations + 1):
         accept = partial(trust.accept_root, state)
         fetched = yield from _fetch(ROOT, state.root.version + 1, limits.root_length, accept)
@@ -147,6 +161,14 @@ def _walk_roots(state: TrustedState, limits: Limits) -> Workflow[TrustedState]:
         state, data = fetched
         yield Keep(role=ROOT, root_version=state.root.version, version=state.root.version, data=data)
     raise LimitError("The number of new root versions", limit=limits.root_rotations, unit="versions")
+
+
+def _walk_stored_roots(state: TrustedState) -> Workflow[TrustedState]:
+    cached = yield from _cached_root(state)
+    while cached is not None:
+        state = cached
+        cached = yield from _cached_root(state)
+    return state
 
 
 def _cached_root(state: TrustedState) -> Workflow[TrustedState | None]:
@@ -192,10 +214,11 @@ def _timestamp(state: TrustedState, held_snapshot: Trusted[Snapshot] | None, lim
             "The server has no timestamp.json.",
             hint="Check that the metadata URL is right and that this index is signed at all.",
         )
-    accepted, data = fetched
-    if accepted.timestamp is not None and accepted.timestamp is not held:
-        version = accepted.timestamp.version
-        yield Keep(role=TIMESTAMP, root_version=state.root.version, version=version, data=data)
+    accepted = fetched[0]
+    now = accepted.timestamp
+    again = memory is not None and memory[0] < state.rotated["snapshot"]  # then it is memory in full once more
+    if now is not None and (now is not held or again):
+        yield Keep(role=TIMESTAMP, root_version=state.root.version, version=now.version, data=now.data)
     return accepted
 
 
@@ -221,8 +244,13 @@ def _current(
 ) -> Workflow[T]:
     """Get exactly the version that signed metadata names: from the store if it passes every check, else fetched."""
     for stored in (yield from _load(role, meta.version)):
-        with suppress(VerificationError):  # edited, expired or of other keys: the server may have better
-            return accept(stored.data)
+        try:
+            accepted = accept(stored.data)
+        except VerificationError:  # edited, expired or of other keys: the server may have better
+            continue
+        if stored.root_version < max(state.rotated.values()):  # accepted anew, so it is memory from now on (5.3.11)
+            yield Keep(role=role, root_version=state.root.version, version=meta.version, data=stored.data)
+        return accepted
     if meta.length is not None and meta.length > limit:
         raise LimitError(f"The signed length of {role}", limit=limit)
     consistent = state.root.signed.consistent_snapshot
