@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from .config import Repository
     from .index.pages import PageFile, ProjectPage
     from .transport import Transport
-    from .trust.state import TrustedState
-    from .trust.workflow import Known
+    from .trust.roles import Targets
+    from .trust.state import Trusted, TrustedState
 
 log = logging.getLogger(__name__)
 
@@ -52,18 +52,31 @@ _LONGEST_USE = timedelta(minutes=10)
 _STRONG = ("sha256", "sha384", "sha512", "sha3_256", "sha3_384", "sha3_512")  # as pages name them
 
 
+class _Known(dict[tuple[str, str], "Trusted[Targets]"]):
+    """The delegated roles that were verified under one snapshot, and when the first of them expires."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.expires = datetime.max.replace(tzinfo=timezone.utc)
+        self._lock = threading.Lock()
+
+    def __setitem__(self, key: tuple[str, str], role: Trusted[Targets]) -> None:
+        with self._lock:
+            self.expires = min(self.expires, role.expires)
+            super().__setitem__(key, role)
+
+
 @dataclass(frozen=True, slots=True)
 class _Session:
     """One trusted state and the delegated roles verified under it; never mixed with another's."""
 
     state: TrustedState
-    known: Known = field(default_factory=dict)
+    known: _Known = field(default_factory=_Known)
 
     @property
     def until(self) -> datetime:
         """When the session ends: a role that says "not here" has to be as current as one that names a file."""
-        delegated = (role.expires for role in tuple(self.known.values()))  # other threads add to it
-        return min(self.state.expires, self.state.now + _LONGEST_USE, *delegated)
+        return min(self.state.expires, self.state.now + _LONGEST_USE, self.known.expires)
 
 
 __all__ = ["Client", "Link", "OpenFile", "Target", "VerifiedFile"]
@@ -215,10 +228,8 @@ class Client:
 
     def _project(self, name: str) -> tuple[Target, ProjectPage]:
         name = normalised(name)
-        choices = self._layout.page_targets(name)
-        targets = self.find_all([path for path, _ in choices])
-        for path, kind in choices:
-            target = targets[path.text]
+        for path, kind in self._layout.page_targets(name):  # the second form only where the first is not signed
+            target = self.find(path)
             if target is not None:
                 return target, self._page(name, target, kind)
         raise NotFoundError(

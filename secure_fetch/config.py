@@ -21,6 +21,7 @@ import re
 import sys
 from dataclasses import dataclass, field, fields
 from fnmatch import fnmatchcase
+from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -124,7 +125,10 @@ def _check_url(url: str, what: str) -> None:
         )
     try:
         split(url, what)
-        well_formed = "?" not in url and urlsplit(url).port != 0
+        parts = urlsplit(url)
+        well_formed = "?" not in url and parts.port != 0
+        if ":" in (parts.hostname or ""):
+            IPv6Address(parts.hostname)
     except (MalformedError, ValueError):  # no port is that large, no IPv6 address of that form
         well_formed = False
     if not well_formed:

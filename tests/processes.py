@@ -181,31 +181,38 @@ def backwards(logs: list[list[float]]) -> list[str]:
 def crash(folder: Path, kills: int, seed: int) -> list[str]:
     """Kill processes at random moments while they update, and look at what each of them left."""
     chance = random.Random(seed)  # noqa: S311 - not for keys
-    history = History()
-    history.publish()
-    history.use(folder, -1)
     wrong = []
     killed = 0
+    history, place = History(), folder
     for number in range(kills):
+        if number % 20 == 0:  # a chain of hundreds of roots would only cost time
+            history, place = History(), folder / f"{number}"
+            history.publish()
+            history.use(place, -1)
         first = len(history.states)
         for _ in range(4):
             history.publish(root=chance.random() < 0.3)
-
-        def work(first: int = first) -> None:
-            for state in range(first, len(history.states)):
-                history.use(folder, state)
-
-        child = fork(work)
-        time.sleep(chance.random() * 0.12)
-        os.kill(child, signal.SIGKILL)
-        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        code = kill_after(chance.random() * 0.12, history, place, first)
         killed += code == -signal.SIGKILL
         if code not in (0, -signal.SIGKILL):
             wrong.append(f"kill {number}: the process failed by itself")
-        wrong += [f"kill {number}: {what}" for what in history.after_a_crash(folder, first - 1)]
+        wrong += [f"kill {number}: {what}" for what in history.after_a_crash(place, first - 1)]
     if killed < kills * 0.6:
         wrong.append(f"only {killed} of {kills} were killed in time")
     return wrong
+
+
+def kill_after(seconds: float, history: History, folder: Path, first: int) -> int:
+    """Kill a process that goes through all states from `first` on; return its exit code."""
+
+    def work() -> None:
+        for number in range(first, len(history.states)):
+            history.use(folder, number)
+
+    child = fork(work)
+    time.sleep(seconds)
+    os.kill(child, signal.SIGKILL)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def steps(folder: Path) -> list[str]:

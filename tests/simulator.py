@@ -312,7 +312,7 @@ class MemoryStore:
             for (name, root_version, number), data in self.files.items()
             if name == role.text and version in (None, number)
         ]
-        return tuple(sorted(found, key=lambda stored: stored.version, reverse=True))
+        return tuple(sorted(found, key=lambda stored: (stored.version, stored.root_version), reverse=True))
 
     @property
     def names(self) -> list[str]:

@@ -261,6 +261,12 @@ def test_a_mistake_around_repositories_is_named(value: dict[str, Any], says: str
         config.read(value, folder=folder, what="trust.toml", environment={})
 
 
+def test_an_index_may_be_at_any_address(folder: Path) -> None:
+    for host in ("127.0.0.1:8080", "[::1]:8080", "[fe80::1]", "user:pass%40word@index.example", "index.example."):
+        assert read(folder, index_url=f"https://{host}/simple/").metadata_urls == (f"https://{host}/metadata/",)
+    assert read(folder, index_url="file:///srv/mirror/simple").targets_urls == ("file:///srv/mirror/",)
+
+
 def test_limits_at_their_ends_are_taken(folder: Path) -> None:
     limits = read(folder, limits={"file-length": 0, "retries": 0, "rate-grace": 0, "read-timeout": 0.5}).limits
     assert (limits.file_length, limits.retries, limits.rate_grace, limits.read_timeout) == (0, 0, 0, 0.5)

@@ -112,8 +112,8 @@ def serve(
 ) -> Iterator[Served]:
     """Serve an application on 127.0.0.1 while the block runs; port 0 takes a free one, token None makes a random one.
 
-    All threads and connections are ended with the block. Raises `StoreError` if the port cannot be had, `UsageError` if it is
-    none.
+    All threads and connections are ended with the block. Raises `StoreError` if the port cannot be had, `UsageError`
+    if it is none.
     """
     if not 0 <= port <= _HIGHEST_PORT:
         raise UsageError(f"{port} is not a port.", hint=f"Ports go from 1 to {_HIGHEST_PORT}; 0 takes a free one.")

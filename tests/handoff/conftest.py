@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from secure_fetch.client import Client
+from secure_fetch.handoff.local_index import LocalIndex
 from tests.quick import http
 from tests.servers import Server
 
@@ -36,3 +37,8 @@ def client(index: SignedIndex, upstream: Server, tmp_path: Path) -> Iterator[Cli
         Client(index.repository(upstream.url), cache_dir=tmp_path / "cache", transport=transport) as client,
     ):
         yield client
+
+
+@pytest.fixture
+def local(client: Client) -> LocalIndex:
+    return LocalIndex(lambda _: client)

@@ -1,81 +1,26 @@
-"""The verifying index as an HTTP application: what it says to an installer, and what it keeps back."""
+"""The verifying index as an HTTP application: the pages and files that an installer gets."""
 
 from __future__ import annotations
 
-import io
-import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urljoin, urlsplit
-from wsgiref.validate import validator
 
 import pytest
 
-from secure_fetch.errors import ConfigurationError, HashError, NotFoundError, NotSignedYetError, TransportError
-from secure_fetch.handoff.local_index import HTML, JSON, LocalIndex, Refusal
+from secure_fetch.handoff.local_index import HTML, JSON, LocalIndex
 from secure_fetch.index.pages import parse
 from tests import servers
 
+from .asking import Answer, read_only
 from .distributions import sdist, wheel
 from .signed_index import SignedIndex, sha256
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from secure_fetch.client import Client
     from tests.servers import Server
 
 PIP_ACCEPTS = f"{JSON}, {HTML}; q=0.1, text/html; q=0.01"
-
-
-class Answer:
-    """The answer to one request, taken through wsgiref's validator."""
-
-    def __init__(self, index: LocalIndex, path: str, *, method: str = "GET", **headers: str) -> None:
-        environ: dict[str, Any] = {
-            "REQUEST_METHOD": method,
-            "SCRIPT_NAME": "",
-            "PATH_INFO": path,
-            "QUERY_STRING": "",
-            "SERVER_NAME": "127.0.0.1",
-            "SERVER_PORT": "80",
-            "SERVER_PROTOCOL": "HTTP/1.1",
-            "wsgi.version": (1, 0),
-            "wsgi.url_scheme": "http",
-            "wsgi.input": io.BytesIO(),
-            "wsgi.errors": io.StringIO(),
-            "wsgi.multithread": True,
-            "wsgi.multiprocess": False,
-            "wsgi.run_once": False,
-            **{f"HTTP_{name.upper()}": value for name, value in headers.items()},
-        }
-        body = validator(index)(environ, self._start)
-        try:
-            self.body = b"".join(body)
-        finally:
-            body.close()  # type: ignore[attr-defined] # the validator's iterator has it
-
-    def _start(self, status: str, headers: list[tuple[str, str]], _: Any = None) -> Any:
-        self.status, _, self.reason = status.partition(" ")
-        self.headers = dict(headers)
-        return lambda data: None
-
-    def json(self) -> Mapping[str, Any]:
-        found: Mapping[str, Any] = json.loads(self.body)
-        return found
-
-
-@pytest.fixture
-def local(client: Client) -> LocalIndex:
-    return LocalIndex(lambda _: client)
-
-
-def read_only(index: SignedIndex, name: str, **page: Any) -> bytes:
-    """Add one wheel with these fields on its page, publish, and return its bytes."""
-    entry = index.add(wheel(name), page=page)
-    index.publish()
-    return entry.data
 
 
 def test_a_page_has_every_field_of_the_signed_one_and_links_to_here(index: SignedIndex, local: LocalIndex) -> None:
@@ -236,37 +181,6 @@ def test_what_the_page_lacks_is_taken_from_the_targets(index: SignedIndex, local
     assert page["files"][0]["core-metadata"] == {"sha256": sha256(entry.sidecar or b"")}
 
 
-def test_metadata_that_nothing_vouches_for_is_not_announced(index: SignedIndex, local: LocalIndex) -> None:
-    index.add(wheel("app"), page={"core-metadata": True}, sidecar_signed=False)
-    index.publish()
-    page = Answer(local, "/simple/app/", accept=JSON).json()
-    assert "core-metadata" not in page["files"][0]
-    assert Answer(local, "/files/app/app-1.0-py3-none-any.whl.metadata").status == "404"
-
-
-def test_the_pages_own_hash_vouches_for_metadata(index: SignedIndex, local: LocalIndex, upstream: Server) -> None:
-    entry = index.add(wheel("app"), sidecar_signed=False)
-    index.publish()
-    path = "/files/app/app-1.0-py3-none-any.whl.metadata"
-    upstream.plan(f"/{entry.path}.metadata", servers.send(b"Metadata-Version: 2.1\nRequires-Dist: evil\n"))
-    answer = Answer(LocalIndex(local._clients), path)
-    assert answer.status == "403"
-    assert "hash" in answer.reason or "bytes" in answer.reason
-    assert Answer(local, path).body == entry.sidecar
-    assert local.handed[0].target.vouched_by == "page"
-
-
-def test_a_hash_that_contradicts_the_target_is_refused(index: SignedIndex, local: LocalIndex) -> None:
-    index.add(wheel("app"), page={"hashes": {"sha256": "0" * 64}})
-    index.add(wheel("lib"), page={"core-metadata": {"sha256": "0" * 64}})
-    index.publish()
-    assert Answer(local, "/files/app/app-1.0-py3-none-any.whl").status == "403"
-    assert isinstance(local.refusals[0].error, HashError)
-    other = LocalIndex(local._clients)
-    assert Answer(other, "/files/lib/lib-1.0-py3-none-any.whl.metadata").status == "403"
-    assert isinstance(other.refusals[0].error, HashError)
-
-
 def test_sha256_is_computed_for_the_record_where_nobody_signed_one(index: SignedIndex, local: LocalIndex) -> None:
     index.algorithms = ["blake2b-256"]
     entry = index.add(wheel("app"), page={"hashes": {}})
@@ -277,111 +191,9 @@ def test_sha256_is_computed_for_the_record_where_nobody_signed_one(index: Signed
     assert local.handed[0].sha256 == sha256(entry.data)
 
 
-def test_a_file_that_is_not_signed_yet_stays_on_its_page_and_is_refused(index: SignedIndex, local: LocalIndex) -> None:
-    index.add(wheel("app", "1.0"))
-    index.add(wheel("app", "2.0"), signed=False)
-    index.publish()
-    names = [entry["filename"] for entry in Answer(local, "/simple/app/", accept=JSON).json()["files"]]
-    assert names == ["app-1.0-py3-none-any.whl", "app-2.0-py3-none-any.whl"]
-    answer = Answer(local, "/files/app/app-2.0-py3-none-any.whl")
-    assert answer.status == "403"
-    assert "not signed yet" in answer.reason
-    assert "try again shortly" in answer.reason
-    assert isinstance(local.refusals[0].error, NotSignedYetError)
-    assert Answer(local, "/files/app/app-1.0-py3-none-any.whl").status == "200"
-
-
-def test_after_an_attack_nothing_more_is_handed_over(index: SignedIndex, local: LocalIndex, upstream: Server) -> None:
-    lib = index.add(wheel("lib"))
-    read_only(index, "app")
-    upstream.plan(f"/{lib.path}", servers.send(b"x" * len(lib.data)))
-    assert Answer(local, "/files/app/app-1.0-py3-none-any.whl").status == "200"
-    refused = Answer(local, "/files/lib/lib-1.0-py3-none-any.whl")
-    assert refused.status == "403"
-    for path in ("/files/lib/lib-1.0-py3-none-any.whl", "/simple/app/", "/files/app/app-1.0-py3-none-any.whl"):
-        after = Answer(local, path)
-        assert (after.status, after.reason) == ("403", refused.reason)
-    assert len(local.refusals) == 1
-
-
-def test_a_service_goes_on_after_an_attack(index: SignedIndex, client: Client, upstream: Server) -> None:
-    data = read_only(index, "app")
-    upstream.plan(f"/{index.projects['app'][0].path}", servers.send(b"x" * len(data)))
-    local = LocalIndex(lambda _: client, stop=False)
-    assert Answer(local, "/files/app/app-1.0-py3-none-any.whl").status == "403"
-    assert Answer(local, "/files/app/app-1.0-py3-none-any.whl").body == data
-
-
-def test_trouble_with_the_network_is_no_reason_to_take_something_else(
-    index: SignedIndex, local: LocalIndex, upstream: Server
-) -> None:
-    read_only(index, "app")
-    upstream.always(f"/{index.page_path('app')}", servers.status(500))
-    seen: list[Refusal] = []
-    local._on_refusal = seen.append
-    answer = Answer(local, "/simple/app/")
-    assert answer.status == "403"
-    assert isinstance(seen[0].error, TransportError)
-    assert seen[0].what == "app"
-
-
-def test_what_is_not_there_is_not_found(index: SignedIndex, client: Client) -> None:
-    read_only(index, "app")
-
-    def clients(name: str) -> Client:
-        if name == "elsewhere":
-            raise NotFoundError("The project elsewhere", where="any repository that may supply it")
-        return client
-
-    local = LocalIndex(clients)
-    for path in (
-        "/simple/nothing/",
-        "/simple/elsewhere/",
-        "/files/elsewhere/elsewhere-1.0.tar.gz",
-        "/files/app/other-1.0.tar.gz",
-        "/files/app/other-1.0.tar.gz.metadata",
-        "/files/app/",
-        "/files/app/../app/app-1.0-py3-none-any.whl",
-        "/simple/",
-        "/simple//",
-        "/",
-        "//simple/app/",
-        "/simple/..%2Fapp/",
-        "/simple/\u00ff/",
-        "/simple/a b/",
-        "/packages/app",
-    ):
-        assert Answer(local, path).status == "404", path
-    assert all(isinstance(refusal.error, NotFoundError | ConfigurationError) or refusal for refusal in local.refusals)
-    assert Answer(local, "/simple/app/").status == "200"
-
-
-def test_other_methods_are_not_allowed(local: LocalIndex) -> None:
-    answer = Answer(local, "/simple/app/", method="POST")
-    assert answer.status == "405"
-    assert answer.headers["Allow"] == "GET, HEAD"
-
-
-def test_a_missing_slash_leads_to_the_page_and_nowhere_else(index: SignedIndex, local: LocalIndex) -> None:
-    read_only(index, "app")
-    answer = Answer(local, "/simple/App")
-    assert answer.status == "301"
-    assert urlsplit(urljoin("http://127.0.0.1/simple/App", answer.headers["Location"])).path == "/simple/app/"
-    assert Answer(local, "/simple//evil.example").status == "404"
-    assert Answer(local, "/simple/\r\nX: 1").status == "404"
-
-
 def test_any_spelling_of_a_name_leads_to_the_page(index: SignedIndex, local: LocalIndex) -> None:
     read_only(index, "my-app")
     assert Answer(local, "/simple/My_App/", accept=JSON).json()["name"] == "my-app"
-
-
-def test_hostile_names_break_no_status_line(index: SignedIndex, local: LocalIndex) -> None:
-    read_only(index, "app")
-    answer = Answer(local, "/files/app/x\r\nSet-Cookie: a=\xe2\x98\x83.whl")
-    assert answer.status == "404"
-    assert "\n" not in answer.reason
-    answer.reason.encode("latin-1")
 
 
 def test_two_who_want_one_file_cost_one_download(index: SignedIndex, local: LocalIndex, upstream: Server) -> None:

@@ -162,7 +162,7 @@ def test_text_may_end_in_half_a_character_reference() -> None:
     ],
 )
 def test_nothing_takes_time_in_the_square_of_its_length(piece: str) -> None:
-    page = (piece * (2_000_000 // len(piece))).encode()
+    page = (piece * (1_000_000 // len(piece))).encode()
     start = time.perf_counter()
     for data in (page, page + b">", b"<a " + page):
         try:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pip
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from packaging.requirements import Requirement
 from packaging.tags import sys_tags
+from packaging.version import Version
 from pip._internal.index.collector import IndexContent, LinkCollector, parse_links
 from pip._internal.index.package_finder import PackageFinder
 from pip._internal.models.search_scope import SearchScope
@@ -24,6 +26,9 @@ from .strategies import PAGE_URL, PAGES, one
 
 if TYPE_CHECKING:
     from pip._internal.models.link import Link
+
+if Version(pip.__version__) < Version("23.2"):
+    pytest.skip("pip before 23.2 does not know PEP 714", allow_module_level=True)
 
 TYPES = {"html": "text/html", "json": "application/vnd.pypi.simple.v1+json"}
 
@@ -114,6 +119,9 @@ def as_pip_chooses(page: ProjectPage, specifier: SpecifierSet) -> str | None:
     return applicable[-1].link.filename if applicable else None
 
 
+@pytest.mark.skipif(
+    Version(pip.__version__) < Version("26"), reason="pip before 26 finds no pre-release where only `!=` speaks of it"
+)
 @settings(max_examples=200)
 @given(small_pages(), SPECIFIERS)
 def test_pip_chooses_the_same(page: ProjectPage, specifier: str) -> None:

@@ -162,6 +162,9 @@ def test_urls_are_normalised(url: str, normal: str) -> None:
         "https:a",
         "https:///a",
         "https://user@/a",
+        "https://a../",  # found by the fuzzer: it lost one dot each time it was normalised
+        "https://.a/",
+        "https://a..b/",
         "https://index.example:99999/",
         "https://index.example:x/",
         "https://index.example\\@evil.example/",

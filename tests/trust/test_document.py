@@ -237,6 +237,45 @@ def nested(depth: int) -> list[bytes]:
     ]
 
 
+def deep(levels: int, inner: str = "") -> str:
+    return "[" * levels + inner + "]" * levels
+
+
+@pytest.mark.parametrize("inner", ["", "1", '"]"', '"[[["', '"\\\\"', '"\\"["', '"]","["', '"",""'])
+@pytest.mark.parametrize("beside", ["0", '"]"', '"[[[[["', '"\\"]]]"', '{"[":"]"}'])
+def test_b09_nesting_is_counted_outside_of_strings(inner: str, beside: str) -> None:
+    wide = ",".join(["[]"] * 50)  # so many brackets that they are counted at all
+    most = document._MAX_DEPTH - 1  # and the list around
+    for form in ("[{0},{1},{2}]", "[{2},{1},{0}]"):
+        document.read_json(form.format(wide, beside, deep(most, inner)).encode(), "it")
+        with pytest.raises(MalformedError, match="nested too deeply"):
+            document.read_json(form.format(wide, beside, deep(most + 1, inner)).encode(), "it")
+
+
+def test_b09_what_is_cut_off_is_not_called_nested() -> None:
+    signed = ",".join(f'"{number}":[{{}}]' for number in range(100))
+    assert "nested" not in refusal(f'{{"signatures":[],"signed":{{{signed}')
+    assert "nested" not in refusal(f'{{"signatures":[],"signed":{{{signed}}}}}' + "]" * 100)
+
+
+@given(OBJECTS, st.integers(0, 60))
+def test_b09_any_nesting_below_the_limit_is_read(value: dict[str, Any], levels: int) -> None:
+    text = deep(levels, document.canonical(value).decode())
+    depth = levels + _depth(value)
+    try:
+        document.read_json(f"[{','.join(['[]'] * 40)},{json.dumps(json.loads(text, strict=False))}]".encode(), "it")
+    except MalformedError:
+        assert depth + 1 > document._MAX_DEPTH
+    else:
+        assert depth + 1 <= document._MAX_DEPTH
+
+
+def _depth(value: Any) -> int:
+    if isinstance(value, dict | list):
+        return 1 + max(map(_depth, value.values() if isinstance(value, dict) else value), default=0)
+    return 0
+
+
 @pytest.mark.parametrize("data", nested(100_000))
 def test_b09_100000_nested_brackets_are_refused(data: bytes) -> None:
     refusal(data)
@@ -255,14 +294,10 @@ def in_thread(stack: int, run: Callable[[], object]) -> object:
 
 
 SMALL_STACK = """
-import sys
 from tests.trust.test_document import in_thread, nested, refusal
-for depth in (100, 1_000, 5_000, 100_000):
+for depth in (100, 1_000, 5_000, 9_000, 100_000):
     for data in nested(depth):
-        try:
-            in_thread(256 * 1024, lambda: refusal(data))
-        except IndexError:  # shallow enough to be read
-            assert depth == 100, depth
+        in_thread(256 * 1024, lambda: refusal(data))
 """
 
 
@@ -300,3 +335,11 @@ def test_b04_a_thousand_signatures_are_read_and_one_more_is_not() -> None:
     with pytest.raises(LimitError) as caught:
         parse(json.dumps({"signed": {}, "signatures": entries}))
     assert (caught.value.limit, caught.value.unit) == (1_000, "signatures")
+
+
+@pytest.mark.parametrize("data", nested(100_000)[1:])
+def test_b09_the_interpreters_own_guard_holds_behind_the_count(data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(document, "_check_depth", lambda _: None)
+    assert refusal(data) == "it is nested too deeply"
+    with pytest.raises(MalformedError, match="too deeply"):
+        document.read_json(data, "it")

@@ -26,6 +26,17 @@ def test_a_target_of_the_top_level_role_needs_no_request(repository: Simulator) 
     assert repository.asked == []
 
 
+def test_a21_a_file_whose_hashes_cannot_be_checked_is_refused_and_its_neighbour_is_not(repository: Simulator) -> None:
+    repository.add_target("known", b"data")
+    repository.add_target("unknown", b"data")
+    repository.targets.targets["unknown"].hashes = {"sha1337": "00"}
+    repository.publish()
+    session = Session(repository)
+    assert session.find("known") is not None
+    with pytest.raises(MalformedError, match="sha1337"):
+        session.find("unknown")
+
+
 def test_a_delegated_role_is_fetched_once_and_kept(repository: Simulator) -> None:
     repository.delegate("one", paths=["a/*"])
     repository.add_target("a/b", b"data")

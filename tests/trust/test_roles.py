@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secure_fetch.errors import MalformedError
-from secure_fetch.trust import RoleName, TargetPath, document
+from secure_fetch.trust import RoleName, TargetPath
 from secure_fetch.trust.roles import MetaFile, Root, Snapshot, Targets, Timestamp
 from tests.simulator import EXPIRES, Simulator
 
@@ -143,14 +143,14 @@ def test_a14_unknown_members_are_allowed_everywhere(name: str) -> None:
     use(read(name, signed))
 
 
-@pytest.mark.parametrize("depth", range(850, 1_000, 10))
 @pytest.mark.parametrize("name", EXAMPLES)
-@pytest.mark.parametrize("member", ["_type", "version", "keys", "meta", "targets", "delegations", "custom"])
-def test_b09_nesting_that_parses_is_read_or_malformed(name: str, depth: int, member: str) -> None:
-    signed = document.canonical(EXAMPLES[name][1] | {member: None}).decode()
-    nested = signed.replace(f'"{member}":null', f'"{member}":' + "[" * depth + "]" * depth)
+@pytest.mark.parametrize("member", ["_type", "version", "expires", "keys", "roles", "meta", "targets", "delegations"])
+def test_b09_deep_nesting_is_read_or_malformed(name: str, member: str) -> None:
+    nested: list[Any] = []
+    for _ in range(100_000):
+        nested = [nested]
     with suppress(MalformedError):
-        read(name, document.parse(f'{{"signed":{nested},"signatures":[]}}'.encode(), "it").signed)
+        read(name, EXAMPLES[name][1] | {member: nested})
 
 
 # (role, where, wrong values)
@@ -174,7 +174,7 @@ WRONG: list[tuple[str, tuple[str | int, ...], list[Any]]] = [
     ("targets", ("targets",), [None, []]),
     ("targets", ("targets", "b"), [None, {}, {"length": 1}, {"hashes": {"sha256": SHA256}}]),
     ("targets", ("targets", "b", "length"), [-1, True, "1", None, 1.0]),
-    ("targets", ("targets", "b", "hashes"), [None, {}, {"md5": "0"}]),
+    ("targets", ("targets", "b", "hashes"), [None, {}, {"sha256": "0"}, {"md5": 0}]),
     ("targets", ("targets", "b", "custom"), [1, "x", []]),
     ("targets", ("delegations",), [[], 1, {}, {"keys": {}}, {"roles": []}]),
     ("targets", ("delegations", "keys"), [None, []]),

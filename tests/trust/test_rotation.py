@@ -6,9 +6,7 @@ from typing import Any
 
 import pytest
 
-from secure_fetch.errors import (
-    RollbackError,
-)
+from secure_fetch.errors import RollbackError, WithheldError
 from tests.simulator import MemoryStore, Simulator, signer, update
 
 FAST_FORWARD = 2**62
@@ -130,6 +128,38 @@ def test_a09_a_key_taken_away_ends_the_memory_even_if_the_old_files_still_verify
     trusted = update(repository, store)
     assert trusted.snapshot is not None
     assert trusted.snapshot.version == 6
+
+
+def test_a09_a_snapshot_accepted_again_after_a_rotation_is_memory_again(
+    repository: Simulator, store: MemoryStore
+) -> None:
+    repository.publish("targets")
+    update(repository, store)
+    repository.rotate("timestamp")
+    repository.publish_timestamp()
+    update(repository, store)
+    repository.targets.version = 1
+    repository.write("targets")
+    repository.link("targets")
+    repository.publish_snapshot()
+    with pytest.raises(RollbackError, match="targets went back"):
+        update(repository, store)
+
+
+def test_a09_a_timestamp_accepted_again_after_a_rotation_is_memory_again(
+    repository: Simulator, store: MemoryStore
+) -> None:
+    repository.publish("targets")
+    update(repository, store)
+    repository.rotate("snapshot")
+    repository.write("snapshot")
+    repository.withhold("2.snapshot.json")
+    with pytest.raises(WithheldError):
+        update(repository, store)
+    repository.snapshot.version = 0
+    repository.publish_snapshot()
+    with pytest.raises(RollbackError, match="snapshot went back"):
+        update(repository, store)
 
 
 def test_a09_memory_is_verified_with_the_current_root(repository: Simulator, store: MemoryStore) -> None:

@@ -143,6 +143,11 @@ def test_a19_what_every_role_has_is_checked(field: str, value: object) -> None:
         shape.common({key: other for key, other in COMMON.items() if key != field}, "it", "root")
 
 
+def test_a19_the_error_shows_the_type_that_was_found() -> None:
+    with pytest.raises(MalformedError, match=f"'{'x' * 40}', not 'root'"):
+        shape.common(COMMON | {"_type": "x" * 100}, "it", "root")
+
+
 def test_b09_a_deeply_nested_type_is_refused() -> None:
     nested: list[Any] = []
     for _ in range(100_000):

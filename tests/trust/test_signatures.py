@@ -169,7 +169,8 @@ def test_b03_what_is_no_key_verifies_nothing_and_is_no_other_key(public: str, ke
 def test_b03_a_signature_of_the_wrong_form_does_not_count_and_does_not_stop_the_rest() -> None:
     wrong = ["", "0", "zz", "00", ED25519.signature[:-2], ED25519.signature + "00", "é" * 128, OTHER.signature]
     for signature in wrong:
-        assert refused([ED25519.key("a")], {"a": signature}).valid == 0
+        error = refused([ED25519.key("a")], {"a": signature})
+        assert (error.valid, error.unverifiable) == (0, ())
         assert check([ED25519.key("a"), OTHER.key("b")], {"a": signature, "b": OTHER.signature}) == ("b",)
 
 
@@ -196,6 +197,22 @@ def test_b03_a_key_without_material_does_not_count() -> None:
     assert bare.identity != Key(keyid="b", keytype="ed25519", scheme="ed25519", public=None).identity
 
 
+def test_b03_keys_that_cannot_be_read_are_told_apart() -> None:
+    broken = ["", "x", "y", *(f"-----BEGIN X-----\n{body}\n-----END X-----" for body in ("AAAA", "BBBB", "!", "?"))]
+    for keytype in ("rsa", "ed25519"):
+        keys = [Key(keyid="k", keytype=keytype, scheme="x", public=public) for public in broken]
+        assert len({key.identity for key in keys}) == len(broken)
+
+
+def test_b03_whatever_a_foreign_parser_raises_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(SSlibKey, "verify_signature", fail)
+    error = refused([ED25519.key("a")], {"a": ED25519.signature})
+    assert (error.valid, error.unverifiable) == (0, ())
+
+
 def test_b03_a_key_of_the_wrong_curve_does_not_count() -> None:
     signing = ecdsa_signing("ecdsa-sha2-nistp384")
     assert refused([signing.key("a", scheme="ecdsa-sha2-nistp256")], {"a": signing.signature}).valid == 0
@@ -210,10 +227,11 @@ def test_b04_only_the_roles_own_keys_are_tried(monkeypatch: pytest.MonkeyPatch) 
         real(self, signature, data)
 
     monkeypatch.setattr(SSlibKey, "verify_signature", counting)
-    keys = [ED25519.key("a"), OTHER.key("foreign")]
+    keys = [ED25519.key("a"), OTHER.key("foreign"), OTHER.key("unsigned")]
     signatures = {"foreign": OTHER.signature, "unknown": ED25519.signature, "a": ED25519.signature}
     assert check(keys, signatures, keyids=["a"]) == ("a",)
-    assert refused(keys, signatures, keyids=["missing"]).valid == 0
+    assert refused(keys, signatures, keyids=["unsigned"]).valid == 0
+    assert refused(keys, signatures, keyids=["unknown"]).valid == 0
     assert refused(keys, signatures, keyids=[]).valid == 0
     assert tried == ["a"]
 
