@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from .errors import AbsentError, TransportError, VerificationError
-from .transport import fetch, redact
+from .transport import fetch, redact, stream_signed
 from .trust.names import ROOT
 from .trust.workflow import Fetch, Load
 
@@ -119,6 +119,12 @@ class Driver:
             error.source = error.source or mirrors.first_answer
             raise
 
+    def _ask(self, request: Fetch, url: str) -> bytes:
+        length, deadline = request.max_length, self._limits.metadata_deadline
+        if not request.signed_length:
+            return fetch(self._transport, url, max_length=length, deadline=deadline)
+        return b"".join(stream_signed(self._transport, url, what=str(request.role), length=length, deadline=deadline))
+
     def _fetch(self, request: Fetch | None, mirrors: _Mirrors) -> bytes | None:
         """Return the first mirror's answer from `attempt` on, or None if each of them says that there is none.
 
@@ -131,12 +137,7 @@ class Driver:
         failure: TransportError | VerificationError | None = None
         for base in mirrors.remaining():
             try:
-                data = fetch(
-                    self._transport,
-                    base + request.url,
-                    max_length=request.max_length,
-                    deadline=self._limits.metadata_deadline,
-                )
+                data = self._ask(request, base + request.url)
             except AbsentError:
                 continue
             except TransportError as error:

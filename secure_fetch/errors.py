@@ -149,8 +149,10 @@ class LengthError(VerificationError):
 
     default_hint = _ALTERED
 
-    def __init__(self, what: str, *, expected: int, actual: int, hint: str | None = None) -> None:
-        super().__init__(f"{what} should be {expected} bytes long, but is {actual}.", hint=hint)
+    def __init__(self, what: str, *, expected: int, actual: int | None, hint: str | None = None) -> None:
+        """`actual` is None where more bytes were offered than were taken."""
+        but = "longer, perhaps endless" if actual is None else actual
+        super().__init__(f"{what} should be {expected} bytes long, but is {but}.", hint=hint)
         self.what = what
         self.expected = expected
         self.actual = actual

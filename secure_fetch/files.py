@@ -17,7 +17,7 @@ from .errors import (
     VerificationError,
     WithheldError,
 )
-from .transport import redact
+from .transport import redact, stream_signed
 from .trust.digest import Digester, preferred
 from .trust.names import disk_name
 
@@ -121,9 +121,8 @@ class FileCache:
 
     def _fetch(self, path: Path, wanted: Wanted, url: str) -> BinaryIO:
         digester = wanted.digester()
-        most = self._limits.file_length if wanted.length is None else wanted.length
         with disk.atomic(path) as file:
-            for chunk in self._transport.stream(url, max_length=most, deadline=self._limits.file_deadline):
+            for chunk in self._stream(wanted, url):
                 digester.update(chunk)
                 file.write(chunk)
             digester.finish()
@@ -133,6 +132,12 @@ class FileCache:
                 raise StoreError(path, "it changed as soon as it was written", hint="See what watches this folder.")
             return again
         return file
+
+    def _stream(self, wanted: Wanted, url: str) -> Iterator[bytes]:
+        limit, deadline = self._limits.file_length, self._limits.file_deadline
+        if wanted.length is None:
+            return self._transport.stream(url, max_length=limit, deadline=deadline)
+        return stream_signed(self._transport, url, what=wanted.what, length=wanted.length, deadline=deadline)
 
 
 def chunks(file: BinaryIO) -> Iterator[bytes]:

@@ -91,7 +91,7 @@ def test_the_next_url_is_tried(first: str, length: bool, cache: FileCache) -> No
     ("names", "kind", "source"),
     [
         (["wrong"], HashError, "wrong"),
-        (["long"], LimitError, "long"),
+        (["long"], LengthError, "long"),
         (["short"], LengthError, "short"),
         (["down"], TransportError, "down"),
         (["absent", "wrong", "down"], HashError, "wrong"),

@@ -9,6 +9,6 @@ from __future__ import annotations
 from .addresses import redact
 from .folder import FolderTransport
 from .http import HTTPTransport
-from .source import Transport, fetch
+from .source import Transport, fetch, stream_signed
 
-__all__ = ["FolderTransport", "HTTPTransport", "Transport", "fetch", "redact"]
+__all__ = ["FolderTransport", "HTTPTransport", "Transport", "fetch", "redact", "stream_signed"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from ..errors import LengthError, LimitError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -22,6 +24,17 @@ class Transport(Protocol):
     def close(self) -> None:
         """Let go of all connections."""
         ...
+
+
+def stream_signed(transport: Transport, url: str, *, what: str, length: int, deadline: float) -> Iterator[bytes]:
+    """Yield the body of `url`, for which `length` bytes were signed: more than that is a `LengthError`, not a limit.
+
+    Fewer are for the caller to notice, who counts and hashes them; other errors as in `Transport.stream`.
+    """
+    try:
+        yield from transport.stream(url, max_length=length, deadline=deadline)
+    except LimitError:
+        raise LengthError(what, expected=length, actual=None) from None
 
 
 def fetch(transport: Transport, url: str, *, max_length: int, deadline: float) -> bytes:

@@ -41,6 +41,8 @@ M = TypeVar("M", Timestamp, Snapshot)
 class Fetch:
     """Asks for a file below the metadata URL, at most `max_length` bytes; the answer None means 404 or 403.
 
+    With `signed_length` that is what signed metadata says, and more is a `LengthError`; else it is our own limit.
+
     A file that fails its checks is asked for again with the next `attempt`, for another mirror may be honest; the
     answer None then means that there is no further mirror.
     """
@@ -49,6 +51,7 @@ class Fetch:
     url: str
     max_length: int
     attempt: int = 0
+    signed_length: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,8 +105,7 @@ def refresh(root: bytes, now: datetime, *, floor: int = 0, limits: Limits | None
     state = yield from _walk_roots(trust.trust_root(root, now), limits)
     _check_floor(state, floor)
     trust.check_root(state)
-    memory = yield from _memory(state, SNAPSHOT, trust.read_snapshot, max(state.rotated.values()))
-    held_snapshot = memory[1] if memory is not None else None
+    held_snapshot = yield from _memory(state, SNAPSHOT, trust.read_snapshot)
     state = yield from _timestamp(state, held_snapshot, limits)
     state = yield from _snapshot(state, held_snapshot, limits)
     return (yield from _targets(state, limits))
@@ -116,9 +118,9 @@ def remembered(root: bytes, now: datetime, *, floor: int = 0) -> Workflow[Rememb
     """
     state = yield from _walk_stored_roots(trust.trust_root(root, now))
     _check_floor(state, floor)
-    timestamp = yield from _memory(state, TIMESTAMP, trust.read_timestamp, state.rotated["timestamp"])
-    snapshot = yield from _memory(state, SNAPSHOT, trust.read_snapshot, max(state.rotated.values()))
-    return tuple(role for role in (state.root, timestamp and timestamp[1], snapshot and snapshot[1]) if role)
+    timestamp = yield from _memory(state, TIMESTAMP, trust.read_timestamp)
+    snapshot = yield from _memory(state, SNAPSHOT, trust.read_snapshot)
+    return tuple(role for role in (state.root, timestamp, snapshot) if role is not None)
 
 
 def _check_floor(state: TrustedState, floor: int) -> None:
@@ -127,13 +129,13 @@ def _check_floor(state: TrustedState, floor: int) -> None:
 
 
 def _fetch(
-    role: RoleName, version: int | None, limit: int, accept: Callable[[bytes], T]
+    role: RoleName, version: int | None, limit: int, accept: Callable[[bytes], T], *, signed_length: bool = False
 ) -> Workflow[tuple[T, bytes] | None]:
     """Fetch a file and accept it: from the first mirror whose answer passes, else raise what the first one failed."""
     url = f"{role.url}.json" if version is None else f"{version}.{role.url}.json"
     failure: VerificationError | None = None
     for attempt in range(MAX_MIRRORS):
-        data = yield Fetch(role=role, url=url, max_length=limit, attempt=attempt)
+        data = yield Fetch(role=role, url=url, max_length=limit, attempt=attempt, signed_length=signed_length)
         if not isinstance(data, bytes):
             break
         try:
@@ -179,30 +181,30 @@ def _cached_root(state: TrustedState) -> Workflow[TrustedState | None]:
 
 
 def _memory(
-    state: TrustedState, role: RoleName, read: Callable[[TrustedState, bytes], Trusted[M]], since: int
-) -> Workflow[tuple[int, Trusted[M]] | None]:
-    """Return the highest version in the store that still verifies, with the root version it was accepted under.
+    state: TrustedState, role: RoleName, read: Callable[[TrustedState, bytes], Trusted[M]]
+) -> Workflow[Trusted[M] | None]:
+    """Return the highest version of timestamp or snapshot in the store that still verifies.
 
-    What was accepted under a root before `since`, which changed the role's keys, counts no more (5.3.11).
+    What was accepted before the keys of either of them were rotated counts no more, so that rotating one of them is
+    enough to recover from a fast-forward attack (5.3.11).
     """
-    best: tuple[int, Trusted[M]] | None = None
+    best: Trusted[M] | None = None
     for stored in (yield from _load(role)):
-        if stored.root_version < since or (best is not None and stored.version <= best[1].version):
+        if stored.root_version < max(state.rotated.values()):
             continue
         with suppress(VerificationError):  # an edited file, or one of retired keys, remembers nothing
             candidate = read(state, stored.data)
-            if best is None or candidate.version > best[1].version:
-                best = stored.root_version, candidate
+            if best is None or candidate.version > best.version:
+                best = candidate
     return best
 
 
 def _timestamp(state: TrustedState, held_snapshot: Trusted[Snapshot] | None, limits: Limits) -> Workflow[TrustedState]:
-    memory = yield from _memory(state, TIMESTAMP, trust.read_timestamp, state.rotated["timestamp"])
-    held = memory[1] if memory is not None else None
-    snapshot_version = held_snapshot.version if held_snapshot is not None else 0
-    if memory is not None and memory[0] >= state.rotated["snapshot"]:
-        # The snapshot version in a timestamp counts only while neither role's keys were rotated (5.3.11).
-        snapshot_version = max(snapshot_version, memory[1].signed.snapshot.version)
+    held = yield from _memory(state, TIMESTAMP, trust.read_timestamp)
+    snapshot_version = max(
+        held.signed.snapshot.version if held is not None else 0,
+        held_snapshot.version if held_snapshot is not None else 0,
+    )
 
     def accept(data: bytes) -> TrustedState:
         offered = trust.read_timestamp(state, data)
@@ -214,11 +216,10 @@ def _timestamp(state: TrustedState, held_snapshot: Trusted[Snapshot] | None, lim
             "The server has no timestamp.json.",
             hint="Check that the metadata URL is right and that this index is signed at all.",
         )
-    accepted = fetched[0]
+    accepted, data = fetched
     now = accepted.timestamp
-    again = memory is not None and memory[0] < state.rotated["snapshot"]  # then it is memory in full once more
-    if now is not None and (now is not held or again):
-        yield Keep(role=TIMESTAMP, root_version=state.root.version, version=now.version, data=now.data)
+    if now is not None and now is not held:
+        yield Keep(role=TIMESTAMP, root_version=state.root.version, version=now.version, data=data)
     return accepted
 
 
@@ -255,7 +256,8 @@ def _current(
         raise LimitError(f"The signed length of {role}", limit=limit)
     consistent = state.root.signed.consistent_snapshot
     most = limit if meta.length is None else meta.length
-    fetched = yield from _fetch(role, meta.version if consistent else None, most, accept)
+    version = meta.version if consistent else None
+    fetched = yield from _fetch(role, version, most, accept, signed_length=meta.length is not None)
     if fetched is None:
         raise WithheldError(f"{role} version {meta.version}")
     accepted, data = fetched
