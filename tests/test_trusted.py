@@ -66,7 +66,7 @@ def test_what_rotated_keys_signed_is_trusted_no_more(role: str, simulator: Simul
     later = client(simulator, tmp_path)
     with pytest.raises(SecureFetchError):
         later.refresh()
-    assert set(later.trusted()) == {"root"} | ({"timestamp"} if role == "snapshot" else set())
+    assert set(later.trusted()) == {"root"}
 
 
 def test_edited_files_are_not_told_of(simulator: Simulator, tmp_path: Path) -> None:

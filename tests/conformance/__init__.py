@@ -1,0 +1,1 @@
+"""The entry point for the conformance suite of TUF clients, and a small suite of our own that drives it."""
