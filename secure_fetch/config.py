@@ -255,7 +255,9 @@ def _read_repository(name: str, entry: object, folder: Path, what: str, environm
     try:
         return Repository(name=name, root=root, limits=limits, **arguments)
     except ConfigurationError as error:
-        raise ConfigurationError(f"{what}: {error.message}", hint=error.hint) from error
+        own = f"Repository {name}"
+        said = error.message.removeprefix(own) if error.message.startswith(own) else f": {error.message}"
+        raise ConfigurationError(f"{what}{said}", hint=error.hint) from error
 
 
 def _expand_all(value: str | list[str], what: str, environment: Mapping[str, str]) -> str | tuple[str, ...]:

@@ -20,6 +20,7 @@ PRIVATE_FOLDER = 0o700
 PRIVATE_FILE = 0o600
 _TEMPORARY = ".tmp"
 _DAY = 24 * 3600.0
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _READING = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _RENAME_TRIES = 5  # a virus scanner or a reader on Windows holds a file for some milliseconds
 
@@ -39,6 +40,13 @@ def explain(path: object, error: OSError) -> StoreError:
     }
     why = error.strerror or str(error)
     return StoreError(path, why[:1].lower() + why[1:], hint=hints.get(error.errno or 0, "Check this disk."))
+
+
+def point_elsewhere(error: StoreError, where: str) -> None:
+    """Let the hint of an error name where else to write, such as "another folder with -d"."""
+    cause = error.__cause__
+    full = isinstance(cause, OSError) and cause.errno in _FULL
+    error.hint = f"{'Free some space on this disk' if full else 'Make it writable for you'}, or name {where}."
 
 
 def make_folder(path: Path, mode: int = PRIVATE_FOLDER) -> None:
@@ -124,6 +132,14 @@ def open_file(path: Path) -> BinaryIO:
         return os.fdopen(descriptor, "rb")
     os.close(descriptor)
     raise OSError(errno.EINVAL, "it is not a regular file")
+
+
+def is_ours(file: BinaryIO) -> bool:
+    """Tell whether nobody else can change an open file while it is read: it may lie in a folder that others share."""
+    if os.name == "nt":
+        return True
+    status = os.fstat(file.fileno())
+    return status.st_uid == os.geteuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
 def sweep_temporary(folder: Path, *, now: float | None = None) -> None:

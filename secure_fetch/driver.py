@@ -50,8 +50,8 @@ class Driver:
         self._claims = _Claims()
 
     def run(self, start: Callable[[], Workflow[T]]) -> T:
-        """Drive one workflow to its end."""
-        return self.run_all([start])[0]
+        """Drive one workflow to its end; whatever other threads do, it makes exactly its own requests (TRAPS A6)."""
+        return self._run([start], _Claims())[0]
 
     def run_all(self, starts: Sequence[Callable[[], Workflow[T]]]) -> list[T]:
         """Drive many workflows side by side; what several of them wait for is fetched once, the rest together.
@@ -59,11 +59,14 @@ class Driver:
         A workflow that waits for what another one, of another thread perhaps, is fetching already is started anew
         when that one is done with it, so that it finds it verified. The first error ends them all.
         """
+        return self._run(starts, self._claims)
+
+    def _run(self, starts: Sequence[Callable[[], Workflow[T]]], claims: _Claims) -> list[T]:
         results: dict[int, T] = {}
         waiting = list(range(len(starts)))
         running: list[_Running[T]] = []
         sources: dict[int, _Mirrors] = {}
-        turn = _Turn(self._claims)
+        turn = _Turn(claims)
         pool = ThreadPoolExecutor(_SIDE_BY_SIDE)
         try:
             while waiting or running:

@@ -175,6 +175,10 @@ class LimitError(VerificationError):
     """More than this client is willing to take: bytes, signatures, root rotations, delegated roles."""
 
     default_hint = "This is what an endless data attack looks like; if the size is meant, raise the limit."
+    endless: ClassVar[str] = (
+        "More was sent than was signed, or than this client takes: an endless data attack looks like this. "
+        "Nothing of it was kept. Try another mirror; if it persists, tell its operator."
+    )
 
     def __init__(self, what: str, *, limit: int, unit: str = "bytes", hint: str | None = None) -> None:
         super().__init__(f"{what} exceeds the limit of {limit} {unit}.", hint=hint)

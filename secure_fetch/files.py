@@ -92,10 +92,12 @@ class FileCache:
             for chunk in chunks(file):
                 digester.update(chunk)
             digester.finish()
+            if disk.is_ours(file):  # with sudo, a cache may be that of a user who could alter it once it was hashed
+                return file
         except (VerificationError, OSError):  # altered or unreadable: it is fetched again
-            file.close()
-            return None
-        return file
+            pass
+        file.close()
+        return None
 
     def _fetch_any(self, path: Path, wanted: Wanted, urls: Sequence[str]) -> BinaryIO:
         """Return the file from the first URL that gives the right bytes.
@@ -107,6 +109,7 @@ class FileCache:
             raise LimitError(f"The signed length of {wanted.what}", limit=self._limits.file_length)
         failure: SecureFetchError | None = None
         disk.make_folder(path.parent)
+        disk.sweep_temporary(path.parent)
         for url in urls:
             try:
                 return self._fetch(path, wanted, url)
@@ -149,13 +152,13 @@ def chunks(file: BinaryIO) -> Iterator[bytes]:
 
 
 def is_there(wanted: Wanted, path: Path) -> bool:
-    """Return whether the right bytes lie at `path`."""
+    """Return whether the right bytes lie at `path`, where only this user can change them."""
     digester = wanted.digester()
     with suppress(OSError, VerificationError), disk.open_file(path) as present:
         for chunk in chunks(present):
             digester.update(chunk)
         digester.finish()
-        return True
+        return disk.is_ours(present)
     return False
 
 

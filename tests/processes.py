@@ -138,9 +138,12 @@ def race(folder: Path, processes: int, rounds: int) -> list[str]:
     simulator = index()  # the keys of a simulator are the same in every process
     mirror = folder / "mirror"
 
+    parent = os.getpid()
+
     def work(number: int) -> None:
         log = []
         for _ in range(rounds):
+            assert os.getppid() == parent, "nobody waits for this any more"
             began = time.monotonic()
             with client(simulator, folder, transport=FolderTransport({ROOT_URL: mirror})) as one:
                 state = one.refresh()

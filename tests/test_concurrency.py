@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from .simulator import Simulator
 
 SOAK = bool(os.environ.get("SECURE_FETCH_SOAK"))
-PROCESSES, ROUNDS = 32, 200 if SOAK else 3
+PROCESSES, ROUNDS = 32, 50 if SOAK else 3
 CODE = Path(__file__).resolve().parent.parent
 
 
 def publish(simulator: Simulator, number: int) -> None:
     simulator.add_target(PATH, b"%d" % number * 1000)
-    if number % 10 == 9:
+    if number % 10 == 9 and number < 500:  # every update walks the whole chain of roots
         simulator.publish_root()
     simulator.publish("targets", simulator.role_for(PATH))
 

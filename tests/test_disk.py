@@ -22,6 +22,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+# Errors
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [(errno.ENOSPC, "Free some space on this disk"), (errno.EACCES, "Make it writable"), (None, "Make it writable")],
+)
+def test_a_hint_names_another_place(number: int | None, said: str) -> None:
+    error = StoreError("/x", "it failed")
+    error.__cause__ = None if number is None else OSError(number, "no")
+    disk.point_elsewhere(error, "another folder with -d")
+    assert error.hint == f"{said}{'' if number == errno.ENOSPC else ' for you'}, or name another folder with -d."
+
+
 # Writing
 
 

@@ -288,3 +288,37 @@ def test_pieces_make_the_whole(data: bytes, factor: int) -> None:
             return piece
 
     assert b"".join(chunks(File())) == data * factor  # type: ignore[arg-type]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs POSIX owners and modes")
+@pytest.mark.parametrize("how", ["writable", "foreign"])
+def test_a_file_that_somebody_else_can_change_is_not_served(
+    how: str, cache: FileCache, server: MemoryServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root with a user's cache (sudo): the file is right when it is hashed, and altered before it is read."""
+    cache.open(wanted(), [URL + "x"]).close()
+    there = tmp_path / "out.whl"
+    there.write_bytes(DATA)
+    kept = cache.folder / wanted().hashes["sha256"] / "x.whl"
+    before = [path.stat().st_ino for path in (kept, there)]
+    if how == "writable":
+        for path in (kept, there):
+            path.chmod(0o666)
+    else:
+        own = os.geteuid()
+        monkeypatch.setattr(os, "geteuid", lambda: own + 1)
+    with cache.open(wanted(), [URL + "x"]) as file:
+        hand_over(file, wanted(), there)
+        assert os.fstat(file.fileno()).st_ino != before[0]
+    assert server.asked == ["x", "x"]
+    assert there.stat().st_ino != before[1]
+
+
+def test_what_a_killed_download_left_goes_with_the_next_one(cache: FileCache) -> None:
+    folder = cache.folder / wanted().hashes["sha256"]
+    folder.mkdir(parents=True)
+    left = folder / ".0123456789abcdef.tmp"
+    left.write_bytes(b"half")
+    os.utime(left, (0, 0))
+    assert read(cache, "x") == DATA
+    assert not left.exists()

@@ -34,7 +34,7 @@ def _list(args: argparse.Namespace, ui: Ui) -> int:
     found = settings.all()
     files = [(file.kind, file.path, file.there) for file in settings.files]
     rows = [("config", path if there else f"{path} (not there)", kind) for kind, path, there in files]
-    rows += [(setting.key, "" if setting.value is None else _shown(setting), setting.source) for setting in found]
+    rows += [(setting.key, _told(setting), setting.source) for setting in found]
     ui.table("", ("setting", "value", "from"), rows)
     ui.result(
         {
@@ -45,6 +45,12 @@ def _list(args: argparse.Namespace, ui: Ui) -> int:
         }
     )
     return 0
+
+
+def _told(setting: Setting) -> str:
+    """Return a value as people read it."""
+    value = _shown(setting)
+    return str({None: "", True: "yes", False: "no"}.get(value, value))
 
 
 def _shown(setting: Setting) -> Any:  # noqa: ANN401 - as its type is

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 MARK = "# Added by `secure-fetch trust add`"
 
 _HEADER = re.compile(r"\s*\[")
-_HINT = f"Make it writable for you, or name another file with --config or {settings.ENVIRONMENT}CONFIG."
+_ELSEWHERE = f"another file with --config or {settings.ENVIRONMENT}CONFIG"
 
 
 def root_path(path: Path, name: str) -> Path:
@@ -125,7 +125,7 @@ def _write(path: Path, text: str) -> None:
         disk.make_folder(real.parent)
         disk.write(real, text.encode("utf-8"), mode=mode)
     except StoreError as error:
-        error.hint = _HINT
+        disk.point_elsewhere(error, _ELSEWHERE)
         raise
 
 
@@ -135,7 +135,7 @@ def keep_root(path: Path, data: bytes) -> None:
         disk.make_folder(path.parent)
         disk.write(path, data)
     except StoreError as error:
-        error.hint = _HINT
+        disk.point_elsewhere(error, _ELSEWHERE)
         raise
 
 

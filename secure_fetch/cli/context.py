@@ -119,15 +119,15 @@ class Context:
 
     def client(self, repository: Repository) -> Client:
         """Return a new client of a repository; the caller closes it. Raises `ConfigurationError`, `StoreError`."""
+        from .. import disk
         from ..client import Client
-        from ..disk import make_folder
 
         for key, folder in (("state-dir", self.state_dir), ("cache-dir", self.cache_dir)):
             try:
-                make_folder(folder)
+                disk.make_folder(folder)
             except StoreError as error:
                 variable = ENVIRONMENT + key.upper().replace("-", "_")
-                error.hint = f"Make it writable for you, or name another folder with --{key} or {variable}."
+                disk.point_elsewhere(error, f"another folder with --{key} or {variable}")
                 raise
         return Client(
             repository, cache_dir=self.cache_dir, state_dir=self.state_dir, transport=self.transport(repository)

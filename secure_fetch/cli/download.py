@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .. import disk
 from ..errors import HashError, SecureFetchError, StoreError, UsageError
 
 if TYPE_CHECKING:
@@ -181,7 +182,7 @@ def _resolve(
     pip = Pip(context, ui, python)
     request, settings = pip.prepare(args.pip, "download")
     arguments = ["--dry-run", "--ignore-installed", *request.passed("dest", "report", "dry-run", "ignore-installed")]
-    outcome = pip.run(arguments, settings.variables, command="pip", quiet=not ui.verbose)
+    outcome = pip.run(arguments, settings.variables, local=request.local, command="pip", quiet=not ui.verbose)
     chosen = []
     for taken in outcome.taken:
         if taken.target is None:
@@ -200,7 +201,7 @@ def _download(chosen: Sequence[_Chosen], folder: Path, ui: Ui) -> list[tuple[_Ch
                 files.append((one, one.client.download(one.target, folder)))
             except StoreError as error:
                 if Path(str(error.path)).is_relative_to(folder):
-                    error.hint = "Make it writable for you, or name another folder with -d."
+                    disk.point_elsewhere(error, "another folder with -d")
                 raise
             advance(1)
     return files

@@ -53,6 +53,7 @@ def run(args: argparse.Namespace, ui: Ui) -> int:
 def compare(path: Path, target: Target) -> None:
     """Compare a file on disk with its target (`LengthError`, `HashError`, `StoreError`)."""
     from .. import disk
+    from ..errors import HashError, LengthError
     from ..files import chunks
     from ..trust.digest import Digester
 
@@ -61,11 +62,17 @@ def compare(path: Path, target: Target) -> None:
         with path.open("rb") as file:
             for chunk in chunks(file):
                 digester.update(chunk)
+        digester.finish()
+    except (LengthError, HashError) as error:
+        error.hint = (
+            "It is not the file that was signed under this name. Do not use it: get it again with "
+            "`secure-fetch download`, and find out where this one came from."
+        )
+        raise
     except OSError as error:
         failure = disk.explain(path, error)
         failure.hint = "Make it readable for you."
         raise failure from error
-    digester.finish()
 
 
 def _draw(meant: Meant, ui: Ui, now: datetime) -> None:

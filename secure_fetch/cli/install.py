@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -41,7 +42,9 @@ def run(args: argparse.Namespace, ui: Ui) -> int:
     with Context(args) as context:
         pip = Pip(context, ui, python)
         request, settings = pip.prepare(args.pip, "install")
-        outcome = pip.run(request.passed("report"), settings.variables, command="pip install", quiet=False)
+        outcome = pip.run(
+            request.passed("report"), settings.variables, local=request.local, command="pip install", quiet=False
+        )
     _write_report(request, outcome)
     _tell(request, outcome, ui)
     return 0 if outcome.error is None else outcome.error.exit_code
@@ -55,7 +58,8 @@ def _write_report(request: Request, outcome: Outcome) -> None:
     if not wanted or not outcome.report:
         return
     if wanted == "-":
-        sys.stdout.write(outcome.report)
+        # In ASCII: pip leaves U+009B and its like, which a package's metadata may hold and a terminal may obey.
+        sys.stdout.write(json.dumps(json.loads(outcome.report), indent=2).replace("\x7f", "\\u007f") + "\n")
     else:
         disk.write(Path(wanted), outcome.report.encode(), mode=0o644)
 
@@ -68,6 +72,8 @@ def _tell(request: Request, outcome: Outcome, ui: Ui) -> None:
     files = [handed for handed in outcome.handed if not handed.filename.endswith(".metadata")]
     if outcome.error is None and files:
         ui.out(f"{len(files)} {'file' if len(files) == 1 else 'files'} verified and handed to pip.")
+    elif outcome.error is None and not others:
+        ui.out("Nothing had to be downloaded. What was installed before was not checked.")
     for taken in others:
         ui.warn(f"{taken.name} {taken.version} came from {taken.url}, and nothing vouches for it.")
     if outcome.error is not None and not ui.json:

@@ -12,12 +12,15 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
+from urllib.request import url2pathname
 
 from .. import config, disk
-from ..errors import InstallerError, NotFoundError, SecureFetchError, UsageError
+from ..errors import InstallerError, NotFoundError, SecureFetchError, UsageError, VerificationError
 from ..index.layout import layout
+from ..transport import redact
 from . import pip_settings, requirements
+from .ui import escape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -134,8 +137,13 @@ class Pip:
         for client, wanted in paths.items():
             client.find_all(wanted)
 
-    def run(self, arguments: Sequence[str], settings: Mapping[str, str], *, command: str, quiet: bool) -> Outcome:
-        """Run `pip install` with these arguments; the outcome holds the error that it ended with."""
+    def run(
+        self, arguments: Sequence[str], settings: Mapping[str, str], *, local: Sequence[str], command: str, quiet: bool
+    ) -> Outcome:
+        """Run `pip install` with these arguments; the outcome holds the error that it ended with.
+
+        `local` are the paths that the user typed: what comes from elsewhere, and not from the index, is an error.
+        """
         from ..handoff import pip_runner
         from .pip_failures import explain
 
@@ -155,8 +163,8 @@ class Pip:
             outcome = Outcome(handed=index.handed, refusals=index.refusals)
             if ended.status == 0:
                 outcome.report = config.read_file(report, _MAX_REPORT).decode("utf-8", "replace")
-                outcome.error = _gravest(index)
                 outcome.taken = [self._taken(entry, served) for entry in _entries(outcome.report)]
+                outcome.error = _gravest(index) or _stray(outcome.taken, local)
             else:
                 outcome.error = explain(ended, index.refusals, clients, command=command)
         return outcome
@@ -172,8 +180,8 @@ class Pip:
         return Taken(name=entry["name"], version=entry["version"], url=url, target=target)
 
     def _heard(self, line: str) -> None:
-        """Pass a line of pip's on as it comes."""
-        print(line, file=sys.stderr)  # noqa: T201 - pip's own words, which it escapes as it sees fit
+        """Pass a line of pip's on as it comes; a build or a package's metadata may have written it."""
+        print(escape(line.expandtabs()), file=sys.stderr)  # noqa: T201 - pip's own words
 
     @contextmanager
     def _serving(self) -> Iterator[tuple[LocalIndex, Served]]:
@@ -222,6 +230,26 @@ def require_repositories(context: Context) -> None:
     """Refuse to begin where no repository is trusted (`ConfigurationError`)."""
     if not context.configuration().repositories:
         context.configuration().repository_for("")
+
+
+def _stray(taken: Sequence[Taken], local: Sequence[str]) -> SecureFetchError | None:
+    """Return the error for what neither the index nor the user named: a package's metadata can (`x @ file:///…`)."""
+    typed = {_place(path) for path in local}
+    for each in taken:
+        if each.target is None and _place(each.url) not in typed:
+            return VerificationError(
+                f"{each.name} {each.version} came from {redact(each.url)}, which nothing vouches for.",
+                hint="The metadata of a package names that address, not you. pip was done when this was found: if it "
+                "was to install, uninstall that package.",
+            )
+    return None
+
+
+def _place(text: str) -> str:
+    """Return the path that a file: URL or a path with extras means; any other URL as it is."""
+    if text[:5].lower() == "file:":
+        return os.path.realpath(url2pathname(urlsplit(text).path))
+    return text if "://" in text else os.path.realpath(requirements.without_extras(text.partition(";")[0].strip()))
 
 
 def _gravest(index: LocalIndex) -> SecureFetchError | None:

@@ -14,6 +14,7 @@ from ..index.choose import Environment, choose
 from ..index.layout import index_root, layout, normalise_url
 from ..transport import redact
 from ..trust.names import TargetPath
+from .suggestions import page_of
 
 if TYPE_CHECKING:
     from ..client import Client, Target
@@ -107,7 +108,7 @@ def _by_requirement(context: Context, text: str, repository: str | None) -> Mean
             hint="Such as flask, 'flask==3.0', flask-3.0-py3-none-any.whl, or a path in the repository.",
         ) from None
     client = _client(context, repository, requirement.name)
-    page = client.project(requirement.name)
+    page = page_of(lambda _: client, requirement.name)
     file = choose(page, requirement, Environment.here())
     return Meant(client=client, target=client.locate(page, file.filename), file=file)
 

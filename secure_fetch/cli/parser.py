@@ -48,6 +48,22 @@ class Parser(argparse.ArgumentParser):
         stop = "" if message.endswith("?") else "."
         raise UsageError(f"{message[:1].upper()}{message[1:]}{stop}", hint=f"See `{self.prog} --help`.")
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:  # noqa: ANN401 - argparse's own
+        """Refuse what this parser does not know itself, so that the command that it stands after is named."""
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self._refuse(unknown)
+        return found, unknown
+
+    def _refuse(self, unknown: Sequence[str]) -> NoReturn:
+        import difflib
+
+        option = next((word.partition("=")[0] for word in unknown if word.startswith("-")), None)
+        if option is None:
+            self.error(f"there is no place for {' '.join(unknown)!r}")
+        close = difflib.get_close_matches(option, self._option_string_actions, n=1, cutoff=0.6)
+        self.error(f"there is no option {option}" + (f"; did you mean {close[0]}?" if close else ""))
+
     def _check_value(self, action: argparse.Action, value: Any) -> None:  # noqa: ANN401 - argparse's own
         """Suggest the command or value that was meant."""
         if action.choices is None or value in action.choices:

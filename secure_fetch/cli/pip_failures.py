@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ..errors import InstallerError, SecureFetchError, UncheckedError, UsageError, VerificationError
+from ..handoff.pip_without_vcs import REFUSED
 from .suggestions import nothing_fits
 
 if TYPE_CHECKING:
@@ -16,13 +17,19 @@ if TYPE_CHECKING:
     from ..handoff.pip_runner import Ended
 
 _NOTHING = re.compile(r"ERROR: No matching distribution found for (.*)")
-_ERROR = re.compile(r"(?:ERROR|error): (.+)")
+_ERROR = re.compile(r"(?:ERROR|error): (.+(?:(?<=:)\n.+)?)")  # with the line after a colon at its end
 _USAGE = (
     "Usage:",
     "ResolutionImpossible",
     "require-hashes",
     "Could not find an activated virtualenv",
     "no such option",
+    "ambiguous option",
+    "is not a valid editable requirement",
+    "does not appear to be a Python project",
+    "is not installable. Neither",
+    "is not a valid wheel filename",
+    "is not a supported wheel on this platform",
 )
 
 
@@ -40,10 +47,16 @@ def explain(
             if isinstance(error, kind):
                 return error
     text = "\n".join(ended.errors)
+    if REFUSED in text:
+        return VerificationError(
+            "A package's metadata names a source under version control, and nothing vouches for what lies there.",
+            hint="pip says above which package that is, and which program it wanted to run. It was not run.",
+        )
     missing = _NOTHING.search(text)
     if missing is not None:
         return _missing(missing[1], clients) or InstallerError(command, status=ended.status, hint=missing[0])
-    said = _ERROR.findall(text)
+    said = [" ".join(words.split()) for words in _ERROR.findall(text)]
+    said = said or [line.strip() for line in ended.errors if line.strip()][-1:]
     hint = " ".join(said[-3:])[:1000] or "It says why above."
     if "DO NOT MATCH THE HASHES" in text:
         return VerificationError(

@@ -81,8 +81,9 @@ class Option:
 def read(arguments: Sequence[str], what: str = "the command line") -> Iterator[Option | str]:
     """Yield the options and the other arguments (as `str`) of a pip command, in order.
 
-    An option that pip has and this table does not is taken for a switch. Raises `UsageError` for an option that names
-    a source, also where it is abbreviated or would be ambiguous to pip; `what` says where it stands.
+    Raises `UsageError` for an option that names a source, also where it is abbreviated, and for one that is not known
+    or is short for several: a newer pip, or pip in a file, where it has fewer options, may know which. `what` says
+    where it stands.
     """
     rest = list(arguments)
     while rest:
@@ -106,7 +107,9 @@ def _long(first: str, rest: list[str], what: str) -> Option:
     meant = {name} if name in known else {each for each in known if name and each.startswith(name)}
     if meant & SOURCES:
         raise refused(f"--{name}", what)
-    full = min(meant) if len(meant) == 1 else name
+    if len(meant) != 1:
+        raise _unclear(f"--{name}", sorted(meant), what)
+    full = min(meant)
     typed: tuple[str, ...] = (first,)
     if value is None and full in _WITH_VALUE and rest:
         value = rest.pop(0)
@@ -118,7 +121,9 @@ def _cluster(first: str, rest: list[str], what: str) -> Iterator[Option]:
     """Read `-qr file`, `-rfile`, `-q`."""
     letters = first[1:]
     for place, letter in enumerate(letters):
-        name = _SHORT.get(letter, letter)
+        name = _SHORT.get(letter)
+        if name is None:
+            raise _unclear(f"-{letter}", [], what)
         if name in SOURCES:
             raise refused(f"-{letter}", what)
         if name not in _WITH_VALUE:
@@ -179,6 +184,17 @@ def split(parser: argparse.ArgumentParser, arguments: list[str]) -> tuple[list[s
             if action.nargs is None and "=" not in first and arguments:
                 own.append(arguments.pop(0))
     return own, rest
+
+
+def _unclear(option: str, meant: Sequence[str], what: str) -> UsageError:
+    """Return the error for an option that is not known, or short for all of `meant`."""
+    if meant:
+        names = " or ".join(f"--{name}" for name in meant)
+        return UsageError(f"{option} in {what} is short for more than one option.", hint=f"Write it out: {names}.")
+    return UsageError(
+        f"no such option is known here: {option} in {what}.",
+        hint="It may be new in your pip, and lead to other sources of files. Leave it out.",
+    )
 
 
 def refused(option: str, what: str) -> UsageError:

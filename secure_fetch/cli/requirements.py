@@ -11,6 +11,7 @@ import codecs
 import os
 import re
 import shlex
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,10 +28,15 @@ if TYPE_CHECKING:
 _MAX_FILE = 16_000_000  # bytes
 _COMMENT = re.compile(r"(^|\s+)#.*$")
 _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
-_CODING = re.compile(r"coding[:=]\s*([-\w.]+)")
+_CODING = re.compile(rb"coding[:=]\s*([-\w.]+)")  # in bytes, as in pip: text has more spaces and more letters
+_EXTRAS = re.compile(r"(.+)(\[[^\]]+\])", re.DOTALL)
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")  # a single letter is a drive
-_ARCHIVES = (".zip", ".whl", ".tar.bz2", ".tbz", ".tar.gz", ".tgz", ".tar", ".tar.xz", ".txz", ".tlz", ".tar.lz")
+_ARCHIVES = (
+    *(".zip", ".whl", ".tar.bz2", ".tbz", ".tar.gz", ".tgz", ".tar"),
+    *(".tar.xz", ".txz", ".tlz", ".tar.lz", ".tar.lzma"),
+)
 _LOCK = re.compile(r"pylock(\.[^.]+)?\.toml(\[.*\])?", re.DOTALL)
+_PROJECT_FILES = ("group", "requirements-from-script")
 _FILES = {"requirement": "-r", "constraint": "-c", "build-constraint": "--build-constraint"}
 
 
@@ -88,11 +94,22 @@ def read(arguments: Sequence[str], *, environment: Mapping[str, str]) -> Request
                 raise UsageError(f"{_FILES[item.name]} needs the name of a file.")
             reader.read(Path(), item.value, constraint=item.name != "requirement")
         elif item.name == "editable" and item.value:
-            if _URL.match(item.value) and not _is_file_url(item.value):
-                raise _around(item.value, "on the command line")
-            request.local.append(item.value)
+            request.local.append(_editable(item.value.strip()))
+        elif item.name in _PROJECT_FILES and item.value:
+            reader.project_file(item.name, item.value)
     request.require_hashes |= request.option("require-hashes") is not None
     return request
+
+
+def _editable(text: str) -> str:
+    """Return the path or file: URL of an editable project that was typed (`UsageError` for other URLs)."""
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    with suppress(InvalidRequirement):  # a path, then, or a URL
+        text = Requirement(text).url or text
+    if _URL.match(text) and not _is_file_url(text):
+        raise _around(text, "on the command line")
+    return text
 
 
 def check_constraints(names: Sequence[str], *, environment: Mapping[str, str]) -> None:
@@ -125,7 +142,7 @@ def parse(text: str, where: str) -> Requirement | str:
     try:
         requirement = Requirement(text)
     except InvalidRequirement as error:
-        if text.startswith(".") or os.sep in text or (os.altsep or os.sep) in text or _is_archive(text):
+        if _is_path(text):
             return text
         why = str(error).partition("\n")[0].rstrip(".")
         raise UsageError(
@@ -135,11 +152,21 @@ def parse(text: str, where: str) -> Requirement | str:
         if _is_file_url(requirement.url):
             return requirement.url
         raise _around(requirement.url, where)
-    return text if _is_archive(requirement.name) else requirement
+    return text if _is_path(text) else requirement
 
 
-def _is_archive(text: str) -> bool:
-    return text.partition("[")[0].lower().endswith(_ARCHIVES)
+def _is_path(text: str) -> bool:
+    """Tell whether pip takes `text` for a path, which `x===1.0.zip` and `x===a/b` can be as well as requirements."""
+    text = text.partition(";")[0].strip()
+    if text.startswith(".") or os.sep in text or (os.altsep or os.sep) in text:
+        return True
+    return any(part.lower().endswith(_ARCHIVES) for part in (text, without_extras(text), text.partition("[")[0]))
+
+
+def without_extras(text: str) -> str:
+    """Return a path without the `[extras]` at its end."""
+    found = _EXTRAS.fullmatch(text)
+    return found[1].rstrip() if found else text
 
 
 def _around(text: str, where: str) -> UsageError:
@@ -164,11 +191,7 @@ class _Reader:
         """Read one file and those that it names, relative to its folder."""
         if _URL.match(name):
             raise _around(name, "(a requirements file)")
-        if _LOCK.fullmatch(Path(name).name):
-            raise UsageError(
-                f"{name} is a lock file: it names the URLs to fetch from, not only projects and versions.",
-                hint="Install from a requirements file; with --hash options it pins as much.",
-            )
+        _refuse_lock(name)
         path = folder / name
         known = os.path.abspath(path)  # noqa: PTH100 - a `..` has to go, symbolic links may stay
         if known in self._open:
@@ -177,6 +200,24 @@ class _Reader:
         for number, line in _lines(path, self._environment):
             self._line(path, line, f"in {path}, line {number}", constraint=constraint)
         self._open.pop()
+
+    def project_file(self, option: str, value: str) -> None:
+        """Read the requirements in a script's own metadata (PEP 723), or in a group of a pyproject.toml (PEP 735)."""
+        from . import project_files
+
+        if option == "group":
+            name, colon, group = value.rpartition(":")
+            name = name if colon else "pyproject.toml"
+            _refuse_lock(name)
+            found = project_files.group(read_file(Path(name), _MAX_FILE), Path(name), group)
+        else:
+            name = value
+            found = project_files.script(read_file(Path(name), _MAX_FILE), Path(name))
+        for text in found:
+            requirement = parse(text, f"in {name}")
+            if isinstance(requirement, str):
+                raise _aside(requirement, f"in {name}")
+            self._request.wanted.append(Wanted(requirement=requirement, where=name))
 
     def _line(self, path: Path, line: str, where: str, *, constraint: bool) -> None:
         text = "" if line.startswith("-") else line.partition(" -")[0]
@@ -199,6 +240,14 @@ class _Reader:
         if not constraint:
             wanted = Wanted(requirement=found, hashes=tuple(hashes), where=where.removeprefix("in "))
             self._request.wanted.append(wanted)
+
+
+def _refuse_lock(name: str) -> None:
+    if _LOCK.fullmatch(Path(name).name):
+        raise UsageError(
+            f"{name} is a lock file: it names the URLs to fetch from, not only projects and versions.",
+            hint="Install from a requirements file; with --hash options it pins as much.",
+        )
 
 
 def _aside(text: str, where: str) -> UsageError:
@@ -225,7 +274,8 @@ def _lines(path: Path, environment: Mapping[str, str]) -> Iterator[tuple[int, st
     """Yield the number and the text of each logical line, as pip makes them: joined, without comments, expanded."""
     if path.exists() and not path.is_file():
         raise UsageError(
-            f"{path} is not an ordinary file, so it cannot be read twice.", hint="Save it to a file first."
+            f"{path} is {'a folder' if path.is_dir() else 'not an ordinary file, so it cannot be read twice'}.",
+            hint="Name a requirements file." if path.is_dir() else "Save it to a file first.",
         )
     data = read_file(path, _MAX_FILE)
     text = _decode(data, path)
@@ -239,16 +289,30 @@ def _lines(path: Path, environment: Mapping[str, str]) -> Iterator[tuple[int, st
         whole = pending + (" " + line if comment and pending else line)
         whole = _COMMENT.sub("", whole).strip()
         if whole:
+            _check_variables(whole, f"in {path}, line {start}")
             yield start, _VARIABLE.sub(lambda found: environment.get(found[1]) or found[0], whole)
         pending, start = "", 0
+
+
+def _check_variables(line: str, where: str) -> None:
+    """Refuse variables that pip is given other values of than stand here."""
+    from ..handoff import pip_runner
+
+    for name in _VARIABLE.findall(line):
+        if pip_runner.is_replaced(name):
+            raise UsageError(
+                f"${{{name}}} {where} is a setting that pip does not get to see as it is here.",
+                hint="Use a variable of another name.",
+            )
 
 
 def _decode(data: bytes, path: Path) -> str:
     """Decode UTF-8, which pip does too unless the file says otherwise; so a file that says otherwise is refused."""
     for line in data.split(b"\n")[:2]:
-        said = _CODING.search(line.decode("latin-1")) if line[:1] == b"#" else None
-        if said and said[1].lower().replace("_", "-") not in ("utf-8", "utf8", "ascii", "us-ascii"):
-            raise UsageError(f"{path} says that it is encoded in {said[1]}.", hint="Save it as UTF-8.")
+        said = _CODING.search(line) if line[:1] == b"#" else None
+        encoding = said[1].decode("ascii") if said else "utf-8"
+        if encoding.lower().replace("_", "-") not in ("utf-8", "utf8", "ascii", "us-ascii"):
+            raise UsageError(f"{path} says that it is encoded in {encoding}.", hint="Save it as UTF-8.")
     try:
         return data.removeprefix(codecs.BOM_UTF8).decode("utf-8")
     except UnicodeDecodeError:

@@ -28,6 +28,9 @@ def page_of(clients: Callable[[str], Client], name: str) -> ProjectPage:
     try:
         return client.project(name)
     except NotFoundError as error:
+        if name.lower().endswith(".txt"):
+            error.hint = f"To ask for what a requirements file lists: -r {name}"
+            raise
         close = difflib.get_close_matches(name.lower(), project_names(client), n=_SHOWN, cutoff=0.7)
         if close:
             error.hint = f"Did you mean {' or '.join(close)}?"
@@ -62,7 +65,18 @@ def nothing_fits(clients: Callable[[str], Client], requirement: Requirement) -> 
     versions = {version for file in page.files if (version := version_of(file.filename, page.name)) is not None}
     shown = ", ".join(map(str, sorted(versions, reverse=True)[:10]))
     return NotFoundError(
-        f"A file for {requirement}",
-        where=f"the project page of {page.name} that the options and the other requirements allow",
-        hint=f"Its versions: {shown}.",
+        f"A file for {requirement} that fits this Python, the options and the other requirements",
+        where=f"the project page of {page.name}",
+        hint=f"Its versions: {shown}.{_newest(page)}",
     )
+
+
+def _newest(page: ProjectPage) -> str:
+    """Return the names of a few files of the newest version: their tags say which Python they are for."""
+    from ..index.distributions import version_of
+
+    versions = {file.filename: version_of(file.filename, page.name) for file in page.files}
+    newest = max((version for version in versions.values() if version is not None), default=None)
+    names = [name for name, version in versions.items() if version is not None and version == newest]
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f" The files of the newest: {', '.join(names[:_SHOWN])}{more}." if names else ""

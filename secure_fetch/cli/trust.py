@@ -82,6 +82,7 @@ def _add(args: argparse.Namespace, ui: Ui) -> int:
         repository = _repository(args, entry, data, context.settings.environment)
         path = context.settings.own_file
         _must_be_new(context, args.name)
+        before = _asked_before(context)
         if args.check:
             context.clients().of(repository).refresh()
     root_path = config_file.root_path(path, args.name)
@@ -92,6 +93,11 @@ def _add(args: argparse.Namespace, ui: Ui) -> int:
     except BaseException:
         config_file.drop_root(root_path)
         raise
+    if before is not None:
+        ui.warn(
+            f"{before} is asked first and may supply every project, so {args.name} is never asked. "
+            f"Limit what {before} may supply (`projects` in {path}), or move {args.name} above it."
+        )
     _tell_added(args, ui, state, path, fingerprint)
     return 0
 
@@ -189,6 +195,17 @@ def _must_be_new(context: Context, name: str) -> None:
                 f"There is a repository {name} already, in {file.path}.",
                 hint=f"Choose another name, or remove it first: secure-fetch trust remove {name}",
             )
+
+
+def _asked_before(context: Context) -> str | None:
+    """Return the repository that leaves none to look up in the one that is added below it, if there is one."""
+    for file in context.settings.files:
+        if file.path == context.settings.own_file:
+            for name, entry in file.repositories.items():
+                projects = entry.get("projects", ["*"]) if isinstance(entry, dict) else []
+                if isinstance(projects, list) and "*" in projects:
+                    return str(name)
+    return None
 
 
 def _tell_added(args: argparse.Namespace, ui: Ui, state: TrustedState, path: Path, fingerprint: str) -> None:

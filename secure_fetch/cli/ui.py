@@ -12,7 +12,7 @@ import logging
 import os
 import re
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -29,9 +29,14 @@ if TYPE_CHECKING:
     from rich.tree import Tree
 
     Branch = tuple[str, Sequence["Branch"]]
+    _StreamHandler = logging.StreamHandler[TextIO]
+else:
+    _StreamHandler = logging.StreamHandler  # takes no parameter before Python 3.11
 
 _PACKAGE = __name__.rpartition(".cli.")[0]
-_USERINFO = re.compile(r"(?<=://)[^/?#\s\"'<>]*@")
+_NAMES = r"\$\{\w+\}:\$\{\w+\}@(?![^/?#\s\"'<>]*@)"  # those of variables: they give nothing away
+_USERINFO = re.compile(rf"(?<=://)(?!{_NAMES})[^/?#\s\"'<>]*@")
+_NEVER = logging.CRITICAL + 1
 _WIDE = 10_000  # columns; what is not a terminal has no width, and nothing in it is folded
 _SUSPICIONS = {
     "attack": "This may be an attack.",
@@ -109,10 +114,10 @@ class Ui:
         logger = logging.getLogger(_PACKAGE)
         shown = _Shown(self)
         shown.setLevel({0: logging.WARNING, 1: logging.INFO}.get(self.verbose, logging.DEBUG))
-        shown.setFormatter(_Clean("%(levelname)s: %(message)s"))
+        shown.setFormatter(_Clean("%(message)s"))
         self._handlers = [shown]
         if self._log is not None:
-            kept = logging.StreamHandler(_open_log(self._log))
+            kept = _Kept(_open_log(self._log), self)
             kept.setFormatter(_Clean("%(asctime)s %(levelname)s %(name)s: %(message)s"))
             self._handlers.append(kept)
         for handler in self._handlers:
@@ -129,8 +134,6 @@ class Ui:
         logger = logging.getLogger(_PACKAGE)
         for handler in self._handlers:
             logger.removeHandler(handler)
-            if isinstance(handler, logging.StreamHandler):
-                handler.stream.close()
             handler.close()
         self._handlers = []
         logger.setLevel(logging.NOTSET)
@@ -287,6 +290,29 @@ class _Clean(logging.Formatter):
         return _line(super().format(record), "    ")
 
 
+class _Kept(_StreamHandler):
+    """Writes records to the log file; where that fails it says so once, and the command goes on without a log."""
+
+    def __init__(self, stream: TextIO, ui: Ui) -> None:
+        super().__init__(stream)
+        self._ui = ui
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name that logging calls
+        """Stop logging."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)
+        elif self.level < _NEVER:
+            self.setLevel(_NEVER)
+            self._ui.warn(f"the log file ends early: {error.strerror or error}.")
+
+    def close(self) -> None:
+        """Close the file; on a full disk what is still to be written fails once more."""
+        with suppress(OSError):
+            self.stream.close()
+        super().close()
+
+
 class _Shown(logging.Handler):
     """Prints records to stderr as it is now, through a progress bar too."""
 
@@ -296,4 +322,4 @@ class _Shown(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print a record."""
-        print(self.format(record), file=sys.stderr)  # noqa: T201 - as above
+        print(f"{record.levelname.lower()}: {self.format(record)}", file=sys.stderr)  # noqa: T201 - as above

@@ -27,7 +27,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO
 
-from ..errors import NotFoundError, NotSignedYetError, SecureFetchError, UsageError
+from ..errors import NotFoundError, NotSignedYetError, SecureFetchError, UncheckedError, UsageError
 from ..files import chunks
 from ..http_answers import byte_range, has_tag, negotiate, reason_phrase
 from ..index.distributions import project_name
@@ -176,15 +176,23 @@ class LocalIndex:
             segments = environ["PATH_INFO"].encode("latin-1").decode("utf-8").split("/")[1:]
         except UnicodeDecodeError:
             return _Answer(status=404, reason="Not Found")
+        if self._stopped is not None:
+            return self._refused(segments, self._stopped)
         try:
-            if self._stopped is not None:
-                raise self._stopped
             return self._route(environ, segments)
         except SecureFetchError as error:
-            if error is not self._stopped:
-                self.refuse(segments[2] if segments[0] == "files" else segments[1], error)
-            missing = isinstance(error, UsageError)
-            return _Answer(status=404 if missing else 403, reason=reason_phrase(str(error)))
+            return self._refused(segments, error)
+        except Exception as error:
+            # A 500 would be an empty page to pip, which is content with what is installed: so this is a refusal too.
+            log.debug("unexpected", exc_info=True)
+            bug = UncheckedError(f"This is a bug in secure-fetch: {type(error).__name__}: {error}")
+            return self._refused(segments, bug)
+
+    def _refused(self, segments: list[str], error: SecureFetchError) -> _Answer:
+        if error is not self._stopped:
+            self.refuse(segments[2] if segments[0] == "files" else segments[1], error)
+        missing = isinstance(error, UsageError)
+        return _Answer(status=404 if missing else 403, reason=reason_phrase(str(error)))
 
     def _route(self, environ: WSGIEnvironment, segments: list[str]) -> _Answer:
         match segments:

@@ -25,12 +25,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import FrameType
 
+_WITHOUT_VCS = Path(__file__).with_name("pip_without_vcs.py")
 _POLITE = 4.0  # seconds to undo what was begun
 _FIRM = 2.0  # seconds to go
 _REMEMBERED = 200  # lines of stderr
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "ftp_proxy")
 # Sources of another kind, which a package's metadata can name as well (`x @ git+ssh://…`).
 _NO_GIT = {"GIT_ALLOW_PROTOCOL": "none", "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+# pip's settings are handed over one by one; ours may hold a passphrase, which is no business of a build.
+_NOT_PASSED = ("PIP_", "SECURE_FETCH_")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,14 +55,19 @@ def runner() -> Path:
     return path
 
 
+def is_replaced(name: str) -> bool:
+    """Tell whether a variable may be another for a pip than it is here: what pip expands is not what we would."""
+    upper = name.upper()
+    return upper.startswith(_NOT_PASSED) or upper in _NO_GIT or name.lower() in (*_PROXIES, "no_proxy")
+
+
 def environment(outer: Mapping[str, str], *, index_url: str, proxy: str, settings: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of a pip that has one source: `index_url`, and for all else `proxy`, which refuses it.
 
     `settings` are PIP_ variables that stay. Caches are off: what pip built or fetched before may never have been
     verified, and addresses here change with every run, so nothing would be found again; the client keeps the files.
     """
-    own = {name: value for name, value in outer.items() if not name.upper().startswith("PIP_")}
-    own = {name: value for name, value in own.items() if name.lower() not in (*_PROXIES, "no_proxy")}
+    own = {name: value for name, value in outer.items() if not is_replaced(name)}
     for name in _PROXIES:
         own[name] = own[name.upper()] = proxy
     own["no_proxy"] = own["NO_PROXY"] = ""
@@ -110,7 +118,7 @@ def run(
 
     Ctrl-C, SIGTERM and any other exception end pip and all that it started before they go on. Raises `InstallerError`.
     """
-    command = [str(python), str(runner()), *arguments]
+    command = [str(python), str(_WITHOUT_VCS), str(runner()), *arguments]
     lines: deque[str] = deque(maxlen=_REMEMBERED)
 
     def listen(stream: IO[str]) -> None:

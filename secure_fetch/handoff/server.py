@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-_THREADS = 8
+# Bytes are few: every user of this computer may connect, and waitress takes a body, to the disk, from whoever sends it.
+_SETTINGS: dict[str, Any] = {"threads": 8, "max_request_body_size": 1 << 16, "max_request_header_size": 1 << 16}
 _HOST = "127.0.0.1"
 _HIGHEST_PORT = 65535
 
@@ -122,7 +123,7 @@ def serve(
     guard = Guard(application, token=token, on_stray=on_stray)
     sockets: dict[int, Any] = {}
     try:
-        server = create_server(guard, map=sockets, host=_HOST, port=port, threads=_THREADS, ident=None)
+        server = create_server(guard, map=sockets, host=_HOST, port=port, ident=None, **_SETTINGS)
     except OSError as error:
         close_all(sockets)
         raise StoreError(

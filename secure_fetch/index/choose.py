@@ -189,7 +189,8 @@ def _explain(
         )
     elif not fitting:
         versions = sorted({each.version for each in found})
-        sentences.append(f"No version fits; the nearest of {len(versions)} are {_nearest(versions, specifier)}.")
+        several = f"the nearest of {len(versions)} are {_nearest(versions, specifier)}"
+        sentences.append(f"No version fits; {several if versions[1:] else f'the only one is {versions[0]}'}.")
     elif allowed:
         reasons = sorted({each.file.yanked for each in allowed if each.file.yanked})
         sentences.append(f"Every file that fits was withdrawn (yanked): {_some(each.version for each in allowed)}.")

@@ -123,9 +123,8 @@ class SigningRepository:
             keys.encoded(asked())
         with disk_errors(folder):
             fresh = _empty(folder)
-            draft = folder / _DRAFT
+            draft = _claim(folder)
             try:
-                draft.mkdir()
                 cls(draft, plan, keys.create(draft / "keys", plan, asked)).found(signed_at, progress)
                 for name in ("keys", "state", "public", _PLAN):  # with the last one it is a repository
                     (draft / name).rename(folder / name)
@@ -292,6 +291,16 @@ def _empty(folder: Path) -> bool:
     if any(folder.iterdir()):
         raise UsageError(f"{folder} is not empty.", hint="Name a folder that is empty or does not exist.")
     return False
+
+
+def _claim(folder: Path) -> Path:
+    """Return the folder that a repository is made in; of two who make one at once only one gets it (`UsageError`)."""
+    draft = folder / _DRAFT
+    draft.mkdir()
+    if len(list(folder.iterdir())) > 1:  # the other one was done meanwhile, and its keys are not ours to remove
+        draft.rmdir()
+        raise UsageError(f"{folder} is not empty.", hint="Name a folder that is empty or does not exist.")
+    return draft
 
 
 def _unmake(folder: Path, *, fresh: bool) -> None:

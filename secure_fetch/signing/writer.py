@@ -28,9 +28,10 @@ def disk_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         where = error.filename if error.filename is not None else path
+        why = error.strerror or str(error)
         raise StoreError(
             where,
-            error.strerror or str(error),
+            why[:1].lower() + why[1:],
             hint="What was published before is unchanged. Make room or give access, then run the command again.",
         ) from error
 

@@ -62,7 +62,7 @@ class Body:
         if length.isascii() and length.isdigit() and "Transfer-Encoding" not in response.headers:
             self._declared = int(length[:20])
             if self._declared > self._wire_max:
-                raise LimitError(self._shown, limit=max_length)
+                raise LimitError(self._shown, limit=max_length, hint=LimitError.endless)
 
     def read(self) -> bytes | None:
         """Return some bytes, maybe none, or None at the end; errors of the connection come out as they are."""
@@ -74,7 +74,7 @@ class Body:
             data, ended = self._read_gzip(self._gunzip, room)
         self._position += len(data)
         if self._position > self._max_length:
-            raise LimitError(self._shown, limit=self._max_length)
+            raise LimitError(self._shown, limit=self._max_length, hint=LimitError.endless)
         return None if ended else data
 
     def _read_gzip(self, gunzip: _Gunzip, room: int) -> tuple[bytes, bool]:
@@ -98,7 +98,7 @@ class Body:
         data: bytes = read1(amount) if read1 is not None else raw.read(min(amount, _BLIND_CHUNK))
         self.wired += len(data)
         if self.wired > self._wire_max:
-            raise LimitError(self._shown, limit=self._max_length)
+            raise LimitError(self._shown, limit=self._max_length, hint=LimitError.endless)
         if not data and self._declared is not None and self.wired < self._declared:
             raise ConnectionError("the body ends before its announced length")
         return data

@@ -100,7 +100,7 @@ class Credentials:
 
     def searched(self) -> str:
         """Return where credentials are looked for, and what went wrong there, for a message."""
-        places = "Credentials are looked for in the index URL (https://user:password@…), in netrc"
+        places = "Credentials are looked for in the index URL (https://${USER}:${PASSWORD}@…), in netrc"
         places += " and in keyring." if self._keyring else "."
         return " ".join([places, *(f"({trouble}.)" for trouble in dict.fromkeys(self._trouble))])
 

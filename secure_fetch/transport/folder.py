@@ -61,7 +61,7 @@ class FolderTransport:
                 chunk = _read(file.fileno(), min(_CHUNK, max_length - length + 1), shown)
                 length += len(chunk)
                 if length > max_length:
-                    raise LimitError(shown, limit=max_length)
+                    raise LimitError(shown, limit=max_length, hint=LimitError.endless)
                 if not chunk:
                     return
                 yield chunk

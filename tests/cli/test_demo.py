@@ -25,7 +25,7 @@ SIX = {
     "project page edited": ("HashError", 1),
     "timestamp rolled back": ("RollbackError", 1),
     "metadata frozen": ("ExpiredError", 1),
-    "endless wheel": ("LimitError", 1),
+    "endless wheel": ("LengthError", 1),
     "dependency confusion": ("NotFoundError", 2),
 }
 

@@ -110,6 +110,7 @@ def test_a_local_file_that_is_another(trusting: Cli, tmp_path: Path, data: bytes
     assert ended.code == 1
     assert ended.error["kind"] == kind
     assert NEW in ended.error["message"]
+    assert "Do not use it" in ended.error["hint"]
 
 
 def test_a_local_file_that_cannot_be_read(trusting: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

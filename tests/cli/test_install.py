@@ -222,6 +222,8 @@ def test_without_a_target_nothing_is_guessed(scene: Project) -> None:
     [
         (("nothing-here",), "The project nothing-here is not in the repository corp"),
         (("libb",), "libb is not in the repository corp"),
+        (("requirements.txt",), "To ask for what a requirements file lists: -r requirements.txt"),
+        (("-r", "."), ". is a folder.\n  Name a requirements file."),
         (("lib==3",), "No version fits; the nearest of 2 are 1.0, 2.0."),
         (("lib", "--only-final", "lib", "lib>2"), "lib"),
         (("app", "lib<1"), "lib"),
@@ -238,6 +240,18 @@ def test_a_wrong_request_is_explained(scene: Project, arguments: tuple[str, ...]
     assert done.status == 2, done.err
     assert said in done.err
     assert scene.installed() == {}
+
+
+def test_where_nothing_fits_the_files_of_the_newest_version_are_named(scene: Project) -> None:
+    done = scene.install("lib", "--no-binary", "lib")
+    assert done.status == 2
+    assert "A file for lib that fits this Python, the options and the other requirements is not in" in done.err
+    assert "Its versions: 2.0, 1.0. The files of the newest: lib-2.0-py3-none-any.whl." in done.err
+
+
+def test_nothing_to_do_is_said(scene: Project) -> None:
+    assert scene.install("lib").status == 0
+    assert "What was installed before was not checked." in scene.install("lib").out
 
 
 def test_a_build_that_fails_is_not_an_attack(scene: Project) -> None:

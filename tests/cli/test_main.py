@@ -121,8 +121,11 @@ def test_of_an_option_on_both_sides_the_later_counts(cli: Cli, tmp_path: Path) -
         ([], "A command is missing."),
         (["trust"], "required: COMMAND."),
         (["trust", "show"], "NAME"),
-        (["refresh", "--nonsense"], "--nonsense"),
-        (["cache", "dir", "--cache", "/x"], "--cache"),
+        (["refresh", "--nonsense"], "There is no option --nonsense."),
+        (["--nonsense", "refresh"], "There is no option --nonsense."),
+        (["cache", "dir", "--cache", "/x"], "no option --cache; did you mean --cache-dir?"),
+        (["trust", "add", "x", "--root", "y", "--index=z"], "--index-url?\n  See `secure-fetch trust add --help`."),
+        (["cache", "dir", "one", "two"], "There is no place for 'one two'."),
         (["completion", "tcsh"], "did you mean zsh?"),
     ],
 )

@@ -33,11 +33,9 @@ def names(*arguments: str) -> list[tuple[str, str | None] | str]:
         (("--pre", "--prefer-binary"), [("pre", None), ("prefer-binary", None)]),
         (("--", "-x", "--index-url"), ["-x", "--index-url"]),
         (("-",), ["-"]),
-        (("--unheard-of", "x"), [("unheard-of", None), "x"]),
         (("--destination-dir", "d", "-d", "e"), [("dest", "d"), ("dest", "e")]),
         (("-r",), [("requirement", "")]),
         (("--requirement",), [("requirement", None)]),
-        (("-zU",), [("z", None), ("upgrade", None)]),
     ],
 )
 def test_options_are_read_as_optparse_does(arguments: tuple[str, ...], expected: list[object]) -> None:

@@ -54,6 +54,7 @@ def test_what_is_typed_is_requirements_and_options() -> None:
 )
 def test_whether_anything_was_asked_for(arguments: tuple[str, ...], empty: bool) -> None:
     write("")
+    write("[dependency-groups]\ndev = []\n", "pyproject.toml")
     assert read(*arguments).is_empty is empty
 
 

@@ -101,6 +101,7 @@ def test_credentials_are_not_stored(cli: Cli, corp: Corp, url: str) -> None:
     assert ended.code == 2
     assert "credentials are never stored" in ended.err
     assert "netrc or keyring" in ended.err
+    assert "https://${INDEX_USER}:${INDEX_PASSWORD}@index.example/simple/" in ended.err
     assert "secret" not in ended.err
     assert not cli.config.exists()
 
@@ -118,7 +119,10 @@ def test_variables_in_place_of_credentials_are_stored_as_they_are(cli: Cli, corp
     ("options", "said"),
     [
         (["--index-url", "https://index.example/"], "does not end in /simple/"),
-        (["--index-url", "index.example/simple/"], "neither an http, https nor file URL"),
+        (
+            ["--index-url", "index.example/simple/"],
+            "error: secure-fetch trust add, repository corp: `index-url` is neither an http, https nor file URL",
+        ),
         (["--index-url", "https://index.example/simple/?a=b"], "does not end in /simple/"),
         (["--metadata-url", "https://x.example/?x", "--targets-url", "https://x.example/"], "URL without a query"),
         (["--metadata-url", "https://index.example/m/"], "targets-url"),
@@ -229,6 +233,17 @@ def test_list(trusting: Cli, corp: Corp) -> None:
         "file": str(trusting.config),
     }
     assert found["wide"]["file"] == str(system)
+
+
+@pytest.mark.parametrize(("projects", "warned"), [(None, True), (["corp-*"], False), (["a", "*"], True)])
+def test_a_repository_that_would_never_be_asked(
+    cli: Cli, corp: Corp, projects: list[str] | None, *, warned: bool
+) -> None:
+    limit = [] if projects is None else ["--projects", *projects]
+    assert cli("trust", "add", "first", "--index-url", corp.index_url, "--root", corp.root, *limit).err == ""
+    ended = cli("trust", "add", "second", "--index-url", corp.index_url, "--root", corp.root)
+    assert ended.code == 0
+    assert ("first is asked first and may supply every project, so second is never asked." in ended.err) == warned
 
 
 def test_list_of_nothing_says_what_to_do(cli: Cli) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
 import sys
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -64,11 +65,18 @@ def test_how_it_is_escaped(text: str, shown: str) -> None:
         "https://user:secret@index.example/x",
         "see <http://secret@index.example>",
         "a ftp://u:secret@x/y and b://secret@",
+        "https://${U}:${P}@secret@index.example/",
+        "https://${U}:secret@index.example/",
     ],
 )
 def test_credentials_are_taken_out(text: str) -> None:
     assert "secret" not in without_credentials(text)
     assert "://" in without_credentials(text)
+
+
+def test_names_of_variables_stay_in_an_example() -> None:
+    text = "such as https://${INDEX_USER}:${INDEX_PASSWORD}@index.example/simple/ or https://${U}:${P}@…"
+    assert without_credentials(text) == text
 
 
 def test_a_path_with_an_at_sign_stays() -> None:
@@ -214,7 +222,7 @@ def silence() -> Iterator[None]:
 
 @pytest.mark.usefixtures("silence")
 @pytest.mark.parametrize(
-    ("verbose", "levels"), [(0, ["WARNING"]), (1, ["WARNING", "INFO"]), (2, ["WARNING", "INFO", "DEBUG"])]
+    ("verbose", "levels"), [(0, ["warning"]), (1, ["warning", "info"]), (2, ["warning", "info", "debug"])]
 )
 def test_how_much_is_logged(verbose: int, levels: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with Ui(verbose=verbose):
@@ -246,6 +254,31 @@ def test_a_log_file_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="log") as caught, Ui(log=str(tmp_path / "no" / "log")):
         pass
     assert "--log" in caught.value.hint
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")  # noqa: PTH110 - read once
+@pytest.mark.usefixtures("silence")
+def test_a_log_file_on_a_full_disk_is_told_of_once(capsys: pytest.CaptureFixture[str]) -> None:
+    with Ui(log="/dev/full", verbose=1) as ui:
+        LOG.info("one")
+        LOG.info("two")
+        ui.answer("done")
+    heard = capsys.readouterr()
+    assert heard.out == "done\n"
+    assert sorted(heard.err.splitlines()) == [
+        "info: one",
+        "info: two",
+        "warning: the log file ends early: No space left on device.",
+    ]
+
+
+@pytest.mark.usefixtures("silence")
+def test_a_bug_in_what_is_logged_stays_visible(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[logging.LogRecord] = []
+    monkeypatch.setattr(logging.Handler, "handleError", lambda self, record: heard.append(record))
+    with Ui(log=str(tmp_path / "log")):
+        LOG.info("%d", "text")
+    assert len(heard) == 1
 
 
 def test_a_new_log_file_is_private(tmp_path: Path) -> None:

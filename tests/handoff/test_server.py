@@ -115,6 +115,17 @@ def test_whatever_else_is_wanted_is_refused_and_reported(
     assert isinstance(error, VerificationError)
 
 
+@pytest.mark.parametrize("framing", ["Content-Length: 500000000", "Transfer-Encoding: chunked"])
+def test_nobody_fills_the_disk_with_what_is_sent_here(served: Served, framing: str) -> None:
+    """Whoever knows no token may connect as well."""
+    parts = urlsplit(served.url)
+    with socket.create_connection(("127.0.0.1", parts.port or 0), timeout=10) as connection:
+        connection.sendall(f"POST / HTTP/1.1\r\nHost: {parts.netloc}\r\n{framing}\r\n\r\n".encode())
+        if "chunked" in framing:
+            connection.sendall(b"ffff\r\n" + b"x" * 0xFFFF + b"\r\n" + b"ffff\r\n" + b"x" * 0xFFFF)
+        assert connection.recv(100).startswith(b"HTTP/1.1 413 ")
+
+
 def test_it_works_without_anybody_to_report_to() -> None:
     with serve(application, token="") as served:
         assert served.url == f"{served.proxy}/"

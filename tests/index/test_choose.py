@@ -136,7 +136,7 @@ def test_the_nearest_versions_are_named() -> None:
     assert "16.0, 17.0, 18.0, 19.0, 20.0." in why(where, "foo>99")
     assert "1.0, 2.0, 3.0, 4.0, 5.0." in why(where, "foo<1")
     assert "nearest of 20" in why(where, "foo===what")
-    assert why(page("foo-1.0.tar.gz"), "foo==2.*") == "No version fits; the nearest of 1 are 1.0."
+    assert why(page("foo-1.0.tar.gz"), "foo==2.*") == "No version fits; the only one is 1.0."
 
 
 def test_other_platforms_and_source_distributions_are_named() -> None:

@@ -76,6 +76,21 @@ def test_an_interrupted_init_is_named(tmp_path: Path) -> None:
         SigningRepository.create(tmp_path / "repo")
 
 
+def test_of_two_inits_at_once_one_loses_and_takes_nothing_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "repository"
+    SigningRepository.create(folder, Plan(bins=2))
+    before = state(folder)
+    monkeypatch.setattr("secure_fetch.signing.repository._empty", lambda _: False)  # it looked before the other began
+    with pytest.raises(UsageError, match="not empty"):
+        SigningRepository.create(folder, Plan(bins=2))
+    assert state(folder) == before
+    (folder / ".init").mkdir()  # the other one is at it
+    with pytest.raises(StoreError):
+        SigningRepository.create(folder, Plan(bins=2))
+    (folder / ".init").rmdir()
+    assert state(folder) == before
+
+
 @pytest.mark.parametrize("there", [True, False])
 @pytest.mark.parametrize("failure", [OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), KeyboardInterrupt()])
 def test_an_init_that_fails_leaves_nothing(
@@ -101,7 +116,7 @@ def test_an_init_that_fails_leaves_nothing(
 
 def test_init_under_a_file_is_an_error_of_the_disk(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(StoreError, match="Not a directory"):
+    with pytest.raises(StoreError, match="not a directory"):
         SigningRepository.create(tmp_path / "file" / "repo")
 
 
