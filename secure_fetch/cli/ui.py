@@ -225,7 +225,7 @@ def _ignore(_: int) -> None:
 def _print(text: str) -> None:
     """Print a result (`UnwritableError`, `BrokenPipeError`)."""
     try:
-        print(text, file=sys.stdout)  # noqa: T201 - as above
+        print(text, file=sys.stdout, flush=True)  # noqa: T201 - as above; `serve` goes on for hours behind a pipe
     except BrokenPipeError:
         raise
     except OSError as error:

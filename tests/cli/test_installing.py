@@ -117,7 +117,7 @@ def test_a_version_that_exists_but_was_not_allowed_is_explained(scene: Project, 
     with Client(scene.index.repository(scene.upstream.url), cache_dir=tmp_path / "cache") as client:
         error = explain(ended, [], lambda _: client, command="pip install")
     assert isinstance(error, NotFoundError)
-    assert error.hint == "Its versions: 1.0."
+    assert error.hint == "Its versions: 1.0. The files of the newest: lib-1.0-py3-none-any.whl."
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there are no such limits on Windows")

@@ -172,7 +172,10 @@ def test_only_what_is_needed_is_loaded(bench: Bench) -> None:
             [sys.executable, "-c", script, *command],
             check=True,
             capture_output=True,
-            env={**os.environ, "PYTHONPATH": f"{CLIENT.parent}{os.pathsep}{CLIENT.parent.parent.parent}"},
+            env={
+                **{name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")},
+                "PYTHONPATH": f"{CLIENT.parent}{os.pathsep}{CLIENT.parent.parent.parent}",
+            },
         )
         code, *loaded[command[-1]] = json.loads(done.stdout)
         assert code == 0
