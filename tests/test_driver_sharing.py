@@ -170,7 +170,7 @@ def test_threads_that_wait_for_a_fetch_that_fails_try_for_themselves_at_once(cor
         corp.before = before
         began = time.monotonic()
         assert set(pool.map(look_up, range(16))) == {"failed"}
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 3  # one after the other it would be 3.2 seconds
         corp.before = None
         assert one.find(path) is not None
 

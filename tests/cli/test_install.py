@@ -303,7 +303,7 @@ def test_ctrl_c_ends_everything_and_leaves_nothing(scene: Project) -> None:
     began = time.monotonic()
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
     assert process.returncode == 130, err
     assert "Traceback" not in err
     assert scene.installed() == {}

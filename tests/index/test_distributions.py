@@ -106,9 +106,9 @@ def test_what_a_wheel_runs_on() -> None:
 
 def test_a_name_that_stands_for_millions_of_tags_is_not_read() -> None:
     part = ".".join(f"t{number}" for number in range(60))
-    start = time.perf_counter()
+    start = time.process_time()
     assert read(f"foo-1.0-{part}-{part}-{part}.whl") is None
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 @given(

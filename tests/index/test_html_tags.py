@@ -163,13 +163,13 @@ def test_text_may_end_in_half_a_character_reference() -> None:
 )
 def test_nothing_takes_time_in_the_square_of_its_length(piece: str) -> None:
     page = (piece * (1_000_000 // len(piece))).encode()
-    start = time.perf_counter()
+    start = time.process_time()
     for data in (page, page + b">", b"<a " + page):
         try:
             read_tags(data, "the page")
         except MalformedError:
             continue
-    assert time.perf_counter() - start < 30, "in the square of the length it would be many minutes"
+    assert time.process_time() - start < 30, "in the square of the length it would be many minutes"
 
 
 def test_a_hundred_thousand_links_take_seconds() -> None:
@@ -177,7 +177,7 @@ def test_a_hundred_thousand_links_take_seconds() -> None:
         f'<a href="../../packages/foo-{number}.0.tar.gz#sha256={number:064x}">foo-{number}.0.tar.gz</a><br/>\n'
         for number in range(100_000)
     )
-    start = time.perf_counter()
+    start = time.process_time()
     page = parse_html(links.encode(), project="foo", url="https://index.example/simple/foo/")
     assert len(page.files) == 100_000
-    assert time.perf_counter() - start < 10, "about one second on an idle machine"
+    assert time.process_time() - start < 10, "about one second on an idle machine"
